@@ -1,0 +1,189 @@
+"""What the registry answers when the answer is more than a record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from modelyard.domain.gates import Verdict
+from modelyard.domain.records import JSON, Event, ModelVersion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """Outcome of a promotion or of its dry run.
+
+    Attributes:
+        version: The version as it is now (unchanged after a dry run or a refusal in a dry run).
+        verdict: Every rule that was judged.
+        moved: False for dry runs and for a stage already held.
+        displaced: ``model_id`` of the holders that had to make room.
+    """
+
+    version: ModelVersion
+    verdict: Verdict
+    moved: bool
+    displaced: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A version that a rollback looked at, and why it would or would not do."""
+
+    version: ModelVersion
+    ok: bool
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """A rollback, or its plan.
+
+    Attributes:
+        model: Name of the model.
+        pointer: What moves, for example ``stage:production``.
+        incumbent: What it names now (before the move).
+        candidate: What it is to name; ``None`` if nothing fits.
+        considered: Every candidate in the order tried, newest first.
+        aliases: Aliases that follow in the same step.
+        load_check: The client's evidence that the candidate loads; ``None`` if there is none.
+        moved: True once done.
+    """
+
+    model: str
+    pointer: str
+    incumbent: ModelVersion
+    candidate: ModelVersion | None
+    considered: tuple[Candidate, ...] = ()
+    aliases: tuple[str, ...] = ()
+    load_check: Mapping[str, JSON] | None = None
+    moved: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStatus:
+    """The five answers about a model: what is live, since when, by whose decision, is it really that, can I undo it.
+
+    Attributes:
+        live: Newest holder of ``production``, or ``None``.
+        since: When it got there. ``by`` and ``reason``: whose decision, and why.
+        intact: Its bytes match the manifest (``None``: nothing is live, or it has no files).
+        damage: What is wrong, one line each.
+        running: What deployments report; ``"not reported"`` while none do.
+        undo: Version that a rollback would bring back, ``None`` if there is none; ``undo_note`` says why not.
+        aliases: Alias -> (version label, model_id, protected).
+        latest: What ``latest`` means now.
+        stages: Stage -> number of versions.
+        versions, size: How many versions there are, and their bytes together.
+        recent: The last events, newest first.
+    """
+
+    name: str
+    live: ModelVersion | None
+    since: datetime | None = None
+    by: str = ""
+    reason: str = ""
+    intact: bool | None = None
+    damage: tuple[str, ...] = ()
+    running: str = "not reported"
+    undo: ModelVersion | None = None
+    undo_note: str = ""
+    aliases: Mapping[str, Mapping[str, JSON]] = field(default_factory=dict)
+    latest: ModelVersion | None = None
+    stages: Mapping[str, int] = field(default_factory=dict)
+    versions: int = 0
+    size: int = 0
+    recent: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """The registry in numbers.
+
+    ``stored_bytes`` counts every blob once; ``logical_bytes`` counts it for every version that names it.
+    """
+
+    total_models: int
+    total_versions: int
+    stages: Mapping[str, int]
+    frameworks: Mapping[str, int]
+    blobs: int
+    stored_bytes: int
+    logical_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What collection freed, or would free: ``versions`` lose their bytes, ``blobs`` go, ``freed`` bytes return."""
+
+    dry_run: bool
+    versions: tuple[str, ...] = ()
+    blobs: tuple[str, ...] = ()
+    freed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retired:
+    """What retention deletes, or would delete: versions (newest facts included) and the bytes only they name."""
+
+    dry_run: bool
+    versions: tuple[ModelVersion, ...] = ()
+    kept: tuple[str, ...] = ()
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong: ``kind`` is a stable word, ``subject`` names the thing, ``repaired`` what was done."""
+
+    kind: str
+    subject: str
+    detail: str
+    repaired: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fsck:
+    """Result of a check of the store: ``ok`` means no finding is left unrepaired."""
+
+    deep: bool
+    blobs: int = 0
+    versions: int = 0
+    size: int = 0
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return all(f.repaired for f in self.findings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditProof:
+    """Result of reading every chain from its start.
+
+    Attributes:
+        events: How many entries were read, over ``chains`` chains.
+        root: RFC 6962 Merkle tree hash over the sorted chain heads: keep it elsewhere to notice a cut tail.
+        breaks: Per broken chain: model, first bad sequence, why.
+    """
+
+    events: int
+    chains: int
+    root: str
+    breaks: tuple[Mapping[str, JSON], ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return not self.breaks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What an import did, per model: ``taken`` whole, ``forwarded``, ``renumbered`` or ``unchanged``."""
+
+    models: Mapping[str, str] = field(default_factory=dict)
+    versions: int = 0
+    blobs: int = 0
+    size: int = 0
+    notes: tuple[str, ...] = ()
