@@ -1,0 +1,369 @@
+"""The settings: a tree of records in which each field is also the row of the reference table.
+
+Field order is the order of the documentation. ``None`` means "not set". A row without ``active=True`` belongs
+to a part that is not built yet: it is accepted, shown as "not active yet", and changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Any
+
+from modelyard.settings.kinds import (
+    ADDRESS,
+    COMPRESSION,
+    PATTERNS,
+    SWITCH,
+    TEXT,
+    TEXTS,
+    URL,
+    Kind,
+    choice,
+    whole,
+)
+from modelyard.settings.record import Record, record
+
+COMPRESS_LEVEL = 3
+"""What ``true`` means for joblib: past level 3, zlib costs time and saves next to nothing."""
+
+
+@record
+class Row(Record):
+    """What is said about a setting beside its name and default.
+
+    Attributes:
+        kind: What it may hold.
+        help: One sentence for people.
+        active: Whether the running build does anything with it.
+        built: If not empty, the only values that are active.
+        secret: Never shown, printed or quoted in an error.
+    """
+
+    kind: Kind
+    help: str
+    active: bool = False
+    built: tuple[str, ...] = ()
+    secret: bool = False
+
+
+def setting(
+    default: object,
+    kind: Kind,
+    text: str,
+    *,
+    active: bool = False,
+    built: tuple[str, ...] = (),
+    secret: bool = False,
+) -> Any:
+    """A field with its row. Secrets and URLs, which may carry a password, stay out of ``repr``."""
+    row = Row(kind=kind, help=text, active=active, built=built, secret=secret)
+    return field(default=default, metadata={"row": row}, repr=not (secret or kind.private))
+
+
+def section(kind: type) -> Any:
+    """A field that holds a record of further settings."""
+    return field(default_factory=kind, metadata={"section": kind})
+
+
+@record
+class RegistrySettings(Record):
+    """Where the registry is and where a version's life begins."""
+
+    path: str | None = setting(
+        None,
+        TEXT,
+        "Folder or URL of the registry; if not set: `persistence.registry_path`, `persistence.models_dir`, "
+        "`./model_registry`.",
+        active=True,
+    )
+    default_stage: str = setting("development", TEXT, "Stage of a new version.", active=True)
+
+
+@record
+class LocalStorageSettings(Record):
+    """Files in a folder."""
+
+    compression: bool | int | None = setting(
+        None,
+        COMPRESSION,
+        "Compress models that are serialised here: `true` is level 3, `false` is 0; if not set: 0. "
+        "`persistence.compress` goes first.",
+        active=True,
+    )
+
+
+@record
+class S3Settings(Record):
+    """Amazon S3, MinIO and other stores that speak its protocol."""
+
+    bucket: str | None = setting(None, TEXT, "Bucket.")
+    prefix: str | None = setting(None, TEXT, "Key prefix of everything stored.")
+    region: str | None = setting(None, TEXT, "Region.")
+    endpoint_url: str | None = setting(None, URL, "Address of a store other than Amazon's.")
+    access_key: str | None = setting(None, TEXT, "Access key.", secret=True)
+    secret_key: str | None = setting(None, TEXT, "Secret key.", secret=True)
+
+
+@record
+class GcsSettings(Record):
+    """Google Cloud Storage."""
+
+    bucket: str | None = setting(None, TEXT, "Bucket.")
+    prefix: str | None = setting(None, TEXT, "Object prefix of everything stored.")
+    project: str | None = setting(None, TEXT, "Project.")
+    credentials_file: str | None = setting(None, TEXT, "Key file of a service account.")
+
+
+@record
+class AzureSettings(Record):
+    """Azure Blob Storage."""
+
+    container: str | None = setting(None, TEXT, "Container.")
+    prefix: str | None = setting(None, TEXT, "Blob prefix of everything stored.")
+    account_name: str | None = setting(None, TEXT, "Storage account.")
+    account_key: str | None = setting(None, TEXT, "Key of the account.", secret=True)
+    connection_string: str | None = setting(None, TEXT, "Connection string of the account.", secret=True)
+
+
+@record
+class StorageSettings(Record):
+    """Where bytes are kept."""
+
+    backend: str = setting(
+        "local", choice("local", "s3", "gcs", "azure"), "Kind of store.", active=True, built=("local",)
+    )
+    local: LocalStorageSettings = section(LocalStorageSettings)
+    s3: S3Settings = section(S3Settings)
+    gcs: GcsSettings = section(GcsSettings)
+    azure: AzureSettings = section(AzureSettings)
+
+
+@record
+class GitSettings(Record):
+    """What is taken from the git work tree around the caller."""
+
+    enabled: bool = setting(
+        True, SWITCH, "Record the commit and whether the work tree was clean with each version.", active=True
+    )
+
+
+@record
+class VersioningSettings(Record):
+    """Labels of versions."""
+
+    strategy: str = setting("semantic", choice("semantic"), "How new labels are formed.", active=True)
+    enforce: str = setting(
+        "warn",
+        choice("warn", "refuse", "off"),
+        "What happens to an explicit label whose step is smaller than the change of the signature calls for.",
+        active=True,
+    )
+    git: GitSettings = section(GitSettings)
+
+
+@record
+class DatabaseSettings(Record):
+    """Where records are kept, if not in the registry's own folder."""
+
+    type: str = setting(
+        "sqlite",
+        choice("sqlite", "postgresql", "mysql", "mongodb"),
+        "Kind of database.",
+        active=True,
+        built=("sqlite",),
+    )
+    url: str | None = setting(None, URL, "Everything in one address; goes before the keys below.")
+    path: str | None = setting(None, TEXT, "File of a SQLite database outside the registry's folder.")
+    host: str | None = setting(None, TEXT, "Host name or address.")
+    port: int | None = setting(None, whole(1, 65535), "Port.")
+    name: str | None = setting(None, TEXT, "Database name.")
+    user: str | None = setting(None, TEXT, "User name.")
+    password: str | None = setting(None, TEXT, "Password.", secret=True)
+    pool_size: int | None = setting(None, whole(1, 1000), "Connections kept open.")
+
+
+@record
+class MlflowSettings(Record):
+    """A copy of every registration in MLflow."""
+
+    enabled: bool = setting(False, SWITCH, "Log registrations to MLflow.")
+    tracking_uri: str | None = setting(None, ADDRESS, "Tracking server or store.")
+    experiment: str = setting("model_registry", TEXT, "Experiment that receives the runs.")
+
+
+@record
+class WandbSettings(Record):
+    """A copy of every registration in Weights & Biases."""
+
+    enabled: bool = setting(False, SWITCH, "Log registrations to Weights & Biases.")
+    project: str | None = setting(None, TEXT, "Project that receives the artifacts.")
+    entity: str | None = setting(None, TEXT, "User or team that owns the project.")
+
+
+@record
+class AuthenticationSettings(Record):
+    """Who is asking."""
+
+    enabled: bool = setting(False, SWITCH, "Require a token on a server.")
+
+
+@record
+class AccessControlSettings(Record):
+    """What they may do."""
+
+    enabled: bool = setting(False, SWITCH, "Check roles on a server.")
+    default_role: str | None = setting(None, TEXT, "Role of a caller who was given none.")
+
+
+@record
+class SecuritySettings(Record):
+    """What may be loaded, and by whom."""
+
+    trust: tuple[str, ...] = setting(
+        (),
+        PATTERNS,
+        "Names a pickle may look up beyond the built-in allowlist: `my_pkg.Model`, or `my_pkg.*` for "
+        "everything in a package. The built-in deny list stays closed.",
+        active=True,
+    )
+    authentication: AuthenticationSettings = section(AuthenticationSettings)
+    access_control: AccessControlSettings = section(AccessControlSettings)
+
+
+@record
+class EmailSettings(Record):
+    """Notification by mail."""
+
+    host: str | None = setting(None, TEXT, "Mail server.")
+    port: int | None = setting(None, whole(1, 65535), "Port of the mail server.")
+    user: str | None = setting(None, TEXT, "User name at the mail server.")
+    password: str | None = setting(None, TEXT, "Password at the mail server.", secret=True)
+    sender: str | None = setting(None, TEXT, "Address the mail comes from.")
+    recipients: tuple[str, ...] = setting((), TEXTS, "Addresses the mail goes to.")
+
+
+@record
+class SlackSettings(Record):
+    """Notification in a Slack channel."""
+
+    webhook_url: str | None = setting(None, URL, "Incoming webhook of the channel.", secret=True)
+
+
+@record
+class WebhookSettings(Record):
+    """Notification of a program."""
+
+    url: str | None = setting(None, URL, "Address that receives events.")
+    secret: str | None = setting(None, TEXT, "Key that signs the requests.", secret=True)
+
+
+@record
+class NotificationSettings(Record):
+    """Who is told."""
+
+    enabled: bool = setting(False, SWITCH, "Send notifications.")
+    email: EmailSettings = section(EmailSettings)
+    slack: SlackSettings = section(SlackSettings)
+    webhook: WebhookSettings = section(WebhookSettings)
+
+
+@record
+class AlertSettings(Record):
+    """When monitoring raises its voice."""
+
+    enabled: bool = setting(False, SWITCH, "Notify about the conditions below.")
+    stale_days: int | None = setting(None, whole(1, 36500), "Days without a new version, for a live model.")
+
+
+@record
+class MonitoringSettings(Record):
+    """`modelyard monitor`."""
+
+    interval: int = setting(30, whole(1, 86400), "Seconds between two looks.", active=True)
+    alerts: AlertSettings = section(AlertSettings)
+
+
+@record
+class PersistenceSettings(Record):
+    """How live models become files."""
+
+    models_dir: str | None = setting(
+        None, TEXT, "Folder of the registry where `registry.path` is not set.", active=True
+    )
+    registry_path: str | None = setting(
+        None, TEXT, "Goes before `models_dir` and after `registry.path`.", active=True
+    )
+    serialization_format: str | None = setting(
+        None,
+        choice("joblib", "pickle"),
+        "Format of Python objects that need one of the two; if not set, the object's type decides.",
+        active=True,
+    )
+    compress: bool | int | None = setting(
+        None,
+        COMPRESSION,
+        "Compress models: `true` is joblib's level 3 or gzip for pickle, `false` is 0; if not set: "
+        "`storage.local.compression`.",
+        active=True,
+    )
+
+
+@record
+class LoggingSettings(Record):
+    """Log lines of the command line program; a library never sets up logging by itself."""
+
+    level: str = setting(
+        "WARNING",
+        choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+        "Least severe message that is written.",
+        active=True,
+    )
+    file: str | None = setting(
+        None, TEXT, "File that receives the messages; if not set: standard error.", active=True
+    )
+
+
+@record
+class Settings(Record):
+    """Everything that can be configured. ``Settings()`` is all defaults; ``load()`` reads file and variables.
+
+    Attributes:
+        file: The configuration file that was read, as it was named; ``None`` if there was none.
+        sources: Pairs of key and origin for each value that is not a default. Two trees with the same values
+            are equal wherever the values came from.
+    """
+
+    registry: RegistrySettings = section(RegistrySettings)
+    storage: StorageSettings = section(StorageSettings)
+    versioning: VersioningSettings = section(VersioningSettings)
+    database: DatabaseSettings = section(DatabaseSettings)
+    mlflow: MlflowSettings = section(MlflowSettings)
+    wandb: WandbSettings = section(WandbSettings)
+    security: SecuritySettings = section(SecuritySettings)
+    notification: NotificationSettings = section(NotificationSettings)
+    monitoring: MonitoringSettings = section(MonitoringSettings)
+    persistence: PersistenceSettings = section(PersistenceSettings)
+    logging: LoggingSettings = section(LoggingSettings)
+    file: str | None = field(default=None, compare=False)
+    sources: tuple[tuple[str, str], ...] = field(default=(), compare=False, repr=False)
+
+    def source(self, key: str) -> str:
+        """Where the value of a dotted key came from: ``"default"``, ``"<file>:<line>"`` or a variable's name.
+
+        Raises:
+            InvalidConfig: There is no such setting.
+        """
+        from modelyard.settings.table import find
+
+        find(key)
+        return dict(self.sources).get(key, "default")
+
+    @property
+    def compress_level(self) -> int:
+        """Default level 0-9 for joblib; for formats that only know on and off, anything but 0 is on."""
+        chosen = self.persistence.compress
+        if chosen is None:
+            chosen = self.storage.local.compression
+        if chosen is True:
+            return COMPRESS_LEVEL
+        return int(chosen or 0)
