@@ -1,0 +1,112 @@
+"""Where bytes live: the narrow waist under every blob store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobInfo:
+    """What the store itself knows: ``size`` in bytes, ``modified_at`` by the store's clock (UTC)."""
+
+    digest: str
+    size: int
+    modified_at: datetime
+
+
+class BlobStore(Protocol):
+    """Immutable bytes, addressed by ``sha256:<64 hex>``.
+
+    Contract:
+        * Thread-safe; several processes may use one store at once.
+        * ``put`` publishes whole, verified and durable bytes or nothing; repeating it is harmless.
+        * Bytes under a digest never change. No method takes a path or name that a client wrote.
+        * A malformed digest raises ``InvalidInput`` everywhere. Failing media raises ``StorageError``
+          (``StorageFull`` when space or quota is the cause).
+    """
+
+    def put(self, chunks: Iterable[bytes], *, expect: str | None = None) -> BlobInfo:
+        """Store the concatenation of ``chunks`` durably and return its digest and size.
+
+        The digest is computed while writing. With ``expect`` given and different, raises ``BlobDamaged`` and leaves
+        nothing behind, not even a temporary file.
+        """
+        ...
+
+    def put_file(
+        self, path: Path, *, expect: str | None = None, progress: Callable[[int], None] | None = None
+    ) -> BlobInfo:
+        """``put`` of a local file, in bounded memory. ``progress`` is called with bytes done since the last call.
+
+        A source that changes while it is read raises ``StorageError``.
+        """
+        ...
+
+    def open(self, digest: str, *, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes in pieces of at most 1 MiB. Raises ``BlobNotFound`` on the call, not on first use.
+
+        A whole read (``start=0, length=None``) is verified: ``BlobDamaged`` is raised before the last piece is
+        yielded when the bytes do not match the digest. A range cannot be verified and is not.
+        """
+        ...
+
+    def stat(self, digest: str) -> BlobInfo | None:
+        """Size and time, or ``None``. Does not read the bytes."""
+        ...
+
+    def delete(self, digest: str) -> None:
+        """Remove the bytes; nothing happens if they are not there."""
+        ...
+
+    def list(self) -> Iterator[BlobInfo]:
+        """Every blob, in no particular order."""
+        ...
+
+    def presign(self, digest: str, *, seconds: int) -> str | None:
+        """A URL that serves exactly these bytes for a while, or ``None`` where the store cannot."""
+        ...
+
+    def location(self, digest: str) -> Path | None:
+        """An existing local file with exactly these bytes to read (never to write), or ``None``."""
+        ...
+
+    def verify(self, digest: str, *, cached: bool = True) -> None:
+        """Check the stored bytes against the digest; raises ``BlobDamaged`` or ``BlobNotFound``.
+
+        With ``cached`` a blob that this store has verified before and whose (size, inode, mtime, ctime) are the same
+        since is taken as good without reading; a store without such a memory reads every time.
+        """
+        ...
+
+    def materialise(
+        self, digest: str, target: Path, *, progress: Callable[[int], None] | None = None
+    ) -> None:
+        """Make a private, verified copy at ``target`` (which must not exist): reflink, else in-kernel copy, else copy.
+
+        The file appears at ``target`` whole and verified, or not at all.
+        """
+        ...
+
+    def sweep(self, *, older_than_seconds: float) -> int:
+        """Remove abandoned temporary files of uploads whose writer is gone; return the bytes freed."""
+        ...
+
+    def quarantine(self, digest: str) -> None:
+        """Move damaged bytes aside (never delete them), so that the digest can be stored again."""
+        ...
+
+    def collecting(self) -> AbstractContextManager[None]:
+        """Held by the one collector that may remove blobs; raises ``Conflict`` at once if another holds it.
+
+        A collector that dies lets go of it, so whoever holds it may finish what an earlier one began.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release handles. The store may not be used afterwards."""
+        ...

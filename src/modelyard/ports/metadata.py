@@ -1,0 +1,293 @@
+"""Where records live: the narrow waist under every metadata store.
+
+Use cases read, decide (purely) and commit; on ``Conflict`` they wait a random moment and decide again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeAlias, TypeVar, overload
+
+from modelyard.domain.query import Expr, Order
+from modelyard.domain.records import Blob, Event, Model, ModelVersion, Move, Receipt, Registry
+
+Record: TypeAlias = Registry | Model | ModelVersion | Blob | Receipt
+
+
+# --- keys: what can be read directly ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryKey:
+    """The one registry record."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelKey:
+    """A model by its folded key (``domain.names.fold``)."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlugKey:
+    """A model by its slug."""
+
+    slug: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionKey:
+    """A version by its ``model_id``."""
+
+    model_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NumberKey:
+    """A version by model key and number."""
+
+    model_key: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class LabelKey:
+    """A version by model key and canonical label (``domain.versioning.label_key``)."""
+
+    model_key: str
+    label_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlobKey:
+    """A blob by digest."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptKey:
+    """A remembered answer by idempotency key."""
+
+    key: str
+
+
+Key: TypeAlias = RegistryKey | ModelKey | SlugKey | VersionKey | NumberKey | LabelKey | BlobKey | ReceiptKey
+
+
+# --- questions: what can be searched ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionQuery:
+    """Versions that satisfy ``where``, in ``order`` (default: newest first), ties broken by ``model_id`` descending.
+
+    ``model_key`` restricts to one model; ``digest`` and ``content_digest`` to equal manifests or equal bytes.
+    Deleted ones are left out unless asked for (``deleted=True``: only them, ``None``: all); collected tombstones
+    count as deleted.
+    """
+
+    where: Expr | None = None
+    order: tuple[Order, ...] = ()
+    model_key: str | None = None
+    digest: str | None = None
+    content_digest: str | None = None
+    deleted: bool | None = False
+    limit: int = 100
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelQuery:
+    """Models by name, ascending; ``contains`` keeps those whose name, description or tags hold the text (any case)."""
+
+    contains: str = ""
+    limit: int = 100
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveQuery:
+    """Moves of one pointer, newest first, at or before ``until``."""
+
+    model_key: str
+    pointer: str
+    until: datetime | None = None
+    limit: int = 100
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventQuery:
+    """Events of one chain (``model_key=""``: the registry's; ``None``: all, by position), oldest or newest first.
+
+    ``subject`` keeps events about one thing, for example ``version:7``.
+    """
+
+    model_key: str | None
+    subject: str = ""
+    until: datetime | None = None
+    newest_first: bool = False
+    limit: int = 100
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobQuery:
+    """Blobs by digest, ascending.
+
+    ``unreferenced``: only those that no version's files name (deleted versions still name theirs, collected ones do
+    not). ``idle_since``: only those not touched after that time. ``size`` and ``probe`` together ask "might we have
+    these bytes". ``digest``: only that one, with the other conditions.
+    """
+
+    digest: str | None = None
+    unreferenced: bool = False
+    idle_since: datetime | None = None
+    state: str | None = None
+    size: int | None = None
+    probe: str | None = None
+    limit: int = 100
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TallyQuery:
+    """Counts of not deleted versions by ``stage``, ``name``, ``framework`` or ``algorithm``; largest first.
+
+    ``model_key`` restricts these to one model. Two more values of ``by`` give one total each: ``model`` counts models
+    (``size`` 0), ``blob`` counts blobs whose state is not ``deleted`` and sums their bytes.
+    """
+
+    by: str
+    model_key: str | None = None
+    limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """``count`` versions share ``value``; ``size`` is the sum of their bytes before sharing."""
+
+    value: str
+    count: int
+    size: int
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """Some answers, and the cursor that continues after them (``None``: there is no more)."""
+
+    items: tuple[T, ...] = ()
+    next: str | None = None
+
+
+# --- changes ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Put:
+    """Write ``record`` (whose ``revision`` is ``expected + 1``) if the stored revision is ``expected`` (0: absent)."""
+
+    record: Record
+    expected: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """Something merely read: its stored revision must still be ``expected`` (0: still absent)."""
+
+    key: Key
+    expected: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """Delete a record if its revision is ``expected``. Only blobs and receipts can be dropped."""
+
+    key: BlobKey | ReceiptKey
+    expected: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """One atomic step: it lands whole or raises ``Conflict``.
+
+    Events are appended to their chains in the same step; the store derives pointer moves from them
+    (``domain.events.moves``) and gives each a position in one order over all chains.
+    """
+
+    puts: tuple[Put, ...] = ()
+    drops: tuple[Drop, ...] = ()
+    guards: tuple[Guard, ...] = ()
+    events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Positioned:
+    """An event and its place in the log of all events; positions rise and are never given twice."""
+
+    position: int
+    event: Event
+
+
+class MetadataStore(Protocol):
+    """Records with revisions, an append-only event log, and one atomic compare-and-set commit.
+
+    Contract:
+        * Thread-safe, and safe for several processes. A fork gets its own connection.
+        * Reads see whole commits only. ``get`` and ``find`` see every commit that returned before they began.
+        * ``commit`` is durable when it returns. Anything unexpected raises and leaves no trace. ``Conflict`` means
+          that an expected revision (or the uniqueness of name, slug, number or label) did not hold.
+        * A stored row that does not match its own digest raises ``IntegrityError`` naming it.
+        * Whatever the driver raises becomes ``StorageError``.
+    """
+
+    @overload
+    def get(self, key: RegistryKey) -> Registry | None: ...
+    @overload
+    def get(self, key: ModelKey | SlugKey) -> Model | None: ...
+    @overload
+    def get(self, key: VersionKey | NumberKey | LabelKey) -> ModelVersion | None: ...
+    @overload
+    def get(self, key: BlobKey) -> Blob | None: ...
+    @overload
+    def get(self, key: ReceiptKey) -> Receipt | None: ...
+
+    @overload
+    def find(self, query: VersionQuery) -> Page[ModelVersion]: ...
+    @overload
+    def find(self, query: ModelQuery) -> Page[Model]: ...
+    @overload
+    def find(self, query: MoveQuery) -> Page[Move]: ...
+    @overload
+    def find(self, query: EventQuery) -> Page[Event]: ...
+    @overload
+    def find(self, query: BlobQuery) -> Page[Blob]: ...
+    @overload
+    def find(self, query: TallyQuery) -> Page[Tally]: ...
+
+    def commit(self, changes: Changes) -> None:
+        """Apply ``changes`` whole and durably, or raise and change nothing."""
+        ...
+
+    def events(self, after: int, limit: int) -> Sequence[Positioned]:
+        """Events with a position above ``after``, in order, at most ``limit``. Never skips a commit in flight."""
+        ...
+
+    def migrate(self) -> None:
+        """Bring an empty or older store to this version's schema; refuses a newer one with ``NotSupported``."""
+        ...
+
+    def check(self) -> Sequence[str]:
+        """Look for damage below the records (row digests, the engine's own check); one line per finding."""
+        ...
+
+    def close(self) -> None:
+        """Release connections. The store may not be used afterwards."""
+        ...
