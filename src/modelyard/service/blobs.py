@@ -1,0 +1,130 @@
+"""What the records say of bytes, and how a commit makes sure that the bytes it names stay.
+
+No lease is held while bytes travel. A commit reads a blob's row, *then* looks at the object, and writes (or guards)
+the row at the revision it read. A collector changes the row before it touches the object and leaves a tombstone
+afterwards, so one that came in between makes the commit conflict, and the next try sees that the bytes are gone.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from modelyard.domain.errors import BlobDamaged, BlobNotFound
+from modelyard.domain.names import check_digest
+from modelyard.domain.records import Blob, FileEntry, ScanReport
+from modelyard.ports.blobs import BlobStore
+from modelyard.ports.metadata import BlobKey
+from modelyard.service import collection
+from modelyard.service.draft import Again, Draft
+
+if TYPE_CHECKING:
+    from modelyard.service.local import LocalService
+
+
+def has(service: LocalService, digest: str) -> bool:
+    """True if the bytes are here and not being collected; a hint that spares an upload, settled by the commit."""
+    row = service.store.get(BlobKey(check_digest(digest)))
+    return (row is None or row.state == "live") and service.blobs.stat(digest) is not None
+
+
+def claim(
+    service: LocalService, files: Iterable[FileEntry], scans: dict[str, ScanReport]
+) -> tuple[list[Blob], dict[str, ScanReport]]:
+    """Rows to write for the files of a version, and each file's verdict by path.
+
+    Raises:
+        BlobNotFound: Bytes are not in the store: upload them and ask again.
+        BlobDamaged: The object has another size than the manifest says.
+        Again: The bytes are being collected this moment.
+    """
+    rows: dict[str, Blob] = {}
+    verdicts: dict[str, ScanReport] = {}
+    for entry in files:
+        row = rows.get(entry.digest) or _claim_one(service, entry, scans)
+        rows[entry.digest] = row
+        if row.scan is not None:
+            verdicts[entry.path] = row.scan
+    return list(rows.values()), verdicts
+
+
+def _claim_one(service: LocalService, entry: FileEntry, scans: dict[str, ScanReport]) -> Blob:
+    row = service.store.get(BlobKey(check_digest(entry.digest)))
+    if row is not None and row.state == "deleting":
+        collection.finish_one(service, row)
+        raise Again(f"the bytes {entry.digest} are being collected by another process")
+    _look_at(service.blobs, entry)
+    scan = row.scan if row is not None and row.scan and row.scan.ruleset == service.scanner.ruleset else None
+    scan = scan or scans.get(entry.digest)
+    if scan is None:
+        scan = scans[entry.digest] = judge(service, entry.digest, entry.size)
+    now = service.clock.now()
+    if row is None:
+        return Blob(
+            digest=entry.digest,
+            size=entry.size,
+            touched_at=now,
+            scan=scan,
+            revision=1,
+        )
+    return replace(row, state="live", touched_at=now, scan=scan, revision=row.revision + 1)
+
+
+def _look_at(store: BlobStore, entry: FileEntry) -> None:
+    info = store.stat(entry.digest)
+    if info is None:
+        raise BlobNotFound(
+            f"the bytes of {entry.path!r} ({entry.digest}) are not in the store; upload them first",
+            data={"digest": entry.digest},
+        )
+    if info.size != entry.size:
+        raise BlobDamaged(
+            f"{entry.path!r}: the manifest says {entry.size} bytes, the store has {info.size} under {entry.digest}",
+            data={"digest": entry.digest, "expected": entry.size, "found": info.size},
+        )
+
+
+def write(draft: Draft, rows: Iterable[Blob]) -> None:
+    """Put claimed rows into the commit that names them."""
+    for row in rows:
+        draft.put(row)
+
+
+def judge(service: LocalService, digest: str, size: int) -> ScanReport:
+    """The scanner's verdict on stored bytes, read through a seekable window."""
+    path = service.blobs.location(digest)
+    if path is not None:
+        with path.open("rb") as stream:
+            return service.scanner.scan(stream, size=size)
+    window = io.BufferedReader(_Window(service.blobs, digest, size), buffer_size=1 << 16)
+    return service.scanner.scan(cast(BinaryIO, window), size=size)
+
+
+class _Window(io.RawIOBase):
+    """A blob as a seekable file: each read is one range, nothing is kept."""
+
+    def __init__(self, store: BlobStore, digest: str, size: int) -> None:
+        self._store, self._digest, self._size, self._at = store, digest, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        length = min(len(view), max(0, self._size - self._at))
+        if not length:
+            return 0
+        data = b"".join(self._store.open(self._digest, start=self._at, length=length))
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)

@@ -1,0 +1,259 @@
+"""Freeing bytes, safely beside any number of writers.
+
+Order of one blob's end: read its row; see that no version names it and that it was idle for the grace; change the
+row to ``deleting`` at the revision read; remove the object; change the row to ``deleted``. A registration that names
+the same bytes writes the row too, so one of the two conflicts. The tombstone stays for a day, which is longer than
+any commit keeps trying, so a row that was absent when a registration read it cannot have come and gone since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from modelyard.domain import events
+from modelyard.domain.answers import Collected
+from modelyard.domain.errors import Conflict, InvalidInput
+from modelyard.domain.pointers import Board
+from modelyard.domain.records import Blob, ModelVersion
+from modelyard.ports.metadata import (
+    BlobKey,
+    BlobQuery,
+    Changes,
+    Drop,
+    Put,
+    RegistryKey,
+    VersionKey,
+    VersionQuery,
+)
+from modelyard.ports.service import Collect
+from modelyard.service import manifests, resolve
+from modelyard.service.draft import Draft, change, touched
+
+if TYPE_CHECKING:
+    from modelyard.service.local import LocalService
+
+TOMBSTONE = timedelta(days=1)
+
+
+def collect(service: LocalService, request: Collect) -> Collected:
+    """Collect, or say exactly what a collection at this moment would free."""
+    if request.grace_days < 0:
+        raise InvalidInput(f"grace_days must be 0 or more, not {request.grace_days}")
+    cutoff = service.clock.now() - timedelta(days=request.grace_days)
+    doomed = list(_deleted(service, cutoff))
+    if request.dry_run:
+        return _plan(service, doomed, cutoff)
+    with service.blobs.collecting():
+        for version in doomed:
+            service.decide(partial(_collect_version, service, version, cutoff))
+        freed = [*_finish(service), *_free_rows(service, cutoff), *_free_strays(service, cutoff)]
+        _bury(service)
+        service.blobs.sweep(older_than_seconds=request.grace_days * 86_400)
+    manifests.drain(service, limit=None)
+    done = Collected(
+        dry_run=False,
+        versions=tuple(v.model_id for v in doomed),
+        blobs=tuple(b.digest for b in freed),
+        freed=sum(b.size for b in freed),
+    )
+    if done.versions or done.blobs:
+        _note(service, done)
+    return done
+
+
+def _deleted(service: LocalService, cutoff: datetime) -> Iterator[ModelVersion]:
+    """Deleted versions past the grace that still have their bytes."""
+    after: str | None = None
+    while True:
+        page = service.store.find(VersionQuery(deleted=True, limit=500, after=after))
+        for version in page.items:
+            if version.collected_at is None and version.deleted_at and version.deleted_at <= cutoff:
+                yield version
+        if (after := page.next) is None:
+            return
+
+
+def _collect_version(
+    service: LocalService, version: ModelVersion, cutoff: datetime
+) -> tuple[None, Draft | None]:
+    """A deleted version lets go of its bytes; its record stays as a tombstone of number and label."""
+    model = resolve.model_named(service, version.name)
+    current = service.store.get(VersionKey(version.model_id)) or version
+    if current.deleted_at is None or current.deleted_at > cutoff or current.collected_at is not None:
+        return None, None
+    board = Board(model=model, at=service.clock.now(), actor=service.actor)
+    board.facts(current, collected_at=board.at)
+    _, _, draft = change(
+        service,
+        board.model,
+        board.versions(),
+        action="version.collected",
+        subject=touched(current),
+        before=board.before,
+        after=board.after,
+    )
+    return None, draft
+
+
+def _plan(service: LocalService, doomed: list[ModelVersion], cutoff: datetime) -> Collected:
+    """The same choice as a run, without its effects."""
+    freed = {b.digest: b.size for b in _rows(service, unreferenced=True, idle_since=cutoff)}
+    freed |= {b.digest: b.size for b in _rows(service, state="deleting")}
+    freed |= dict(_strays(service, cutoff))
+    if doomed:
+        freed |= _only_named_by(service, {v.model_id for v in doomed}, doomed, cutoff)
+    return Collected(
+        dry_run=True,
+        versions=tuple(v.model_id for v in doomed),
+        blobs=tuple(freed),
+        freed=sum(freed.values()),
+    )
+
+
+def _only_named_by(
+    service: LocalService, ids: set[str], doomed: list[ModelVersion], cutoff: datetime
+) -> dict[str, int]:
+    """Blobs that no version outside ``doomed`` names. Reads every version: a preview may take its time."""
+    sizes = {f.digest: f.size for v in doomed for f in v.files}
+    after: str | None = None
+    while sizes:
+        page = service.store.find(VersionQuery(deleted=None, limit=500, after=after))
+        for version in page.items:
+            if version.model_id not in ids and version.collected_at is None:
+                for entry in version.files:
+                    sizes.pop(entry.digest, None)
+        if (after := page.next) is None:
+            break
+    rows = {digest: service.store.get(BlobKey(digest)) for digest in sizes}
+    return {d: b.size for d, b in rows.items() if b and b.touched_at <= cutoff and b.state != "deleted"}
+
+
+def _rows(
+    service: LocalService,
+    *,
+    unreferenced: bool = False,
+    idle_since: datetime | None = None,
+    state: str | None = None,
+) -> Iterator[Blob]:
+    after: str | None = None
+    while True:
+        page = service.store.find(
+            BlobQuery(unreferenced=unreferenced, idle_since=idle_since, state=state, limit=500, after=after)
+        )
+        for row in page.items:
+            if row.state != "deleted" or state == "deleted":
+                yield row
+        if (after := page.next) is None:
+            return
+
+
+def _free_rows(service: LocalService, cutoff: datetime) -> Iterator[Blob]:
+    for row in _rows(service, unreferenced=True, idle_since=cutoff, state="live"):
+        if condemned := _condemn(service, row):
+            yield _remove(service, condemned)
+
+
+def _condemn(service: LocalService, row: Blob) -> Blob | None:
+    """Say that a blob is going; ``None`` if someone needed it in the meantime.
+
+    The row is read again and the references looked at after that reading: a version committed in between has
+    changed the row.
+    """
+    current = service.store.get(BlobKey(row.digest))
+    if current is None or current.state != "live" or current.revision != row.revision:
+        return None
+    if not service.store.find(BlobQuery(digest=row.digest, unreferenced=True, limit=1)).items:
+        return None
+    return _step(service, current, "deleting")
+
+
+def _step(service: LocalService, row: Blob, state: str) -> Blob | None:
+    moved = replace(row, state=state, touched_at=service.clock.now(), revision=row.revision + 1)
+    try:
+        service.store.commit(Changes(puts=(Put(record=moved, expected=row.revision),)))
+    except Conflict:
+        return None
+    return moved
+
+
+def _remove(service: LocalService, row: Blob) -> Blob:
+    service.blobs.delete(row.digest)
+    _step(service, row, "deleted")
+    return row
+
+
+def finish_one(service: LocalService, row: Blob) -> None:
+    """Finish the removal of a blob whose collector is gone; nothing happens while it lives."""
+    try:
+        with service.blobs.collecting():
+            _remove(service, row)
+    except Conflict:
+        return
+
+
+def _finish(service: LocalService) -> Iterator[Blob]:
+    """Removals that an earlier collector did not live to finish; the caller holds the collector's lock."""
+    for row in _rows(service, state="deleting"):
+        yield _remove(service, row)
+
+
+def _strays(service: LocalService, cutoff: datetime) -> Iterator[tuple[str, int]]:
+    """Objects that no record knows: uploads whose registration never came."""
+    for info in service.blobs.list():
+        if info.modified_at <= cutoff:
+            row = service.store.get(BlobKey(info.digest))
+            if row is None or row.state == "deleted":
+                yield info.digest, info.size
+
+
+def _free_strays(service: LocalService, cutoff: datetime) -> Iterator[Blob]:
+    for digest, size in _strays(service, cutoff):
+        row = service.store.get(BlobKey(digest))
+        claim = row or Blob(digest=digest, size=size, touched_at=service.clock.now())
+        if condemned := _step(service, claim, "deleting"):
+            yield _remove(service, condemned)
+
+
+def _bury(service: LocalService) -> None:
+    """Drop tombstones that have outlived every decision that could have missed them."""
+    for row in _rows(service, state="deleted", idle_since=service.clock.now() - TOMBSTONE):
+        try:
+            service.store.commit(Changes(drops=(Drop(key=BlobKey(row.digest), expected=row.revision),)))
+        except Conflict:
+            continue
+
+
+def _note(service: LocalService, done: Collected) -> None:
+    """One event in the registry's own chain."""
+    note(
+        service,
+        "registry.collected",
+        {"versions": list(done.versions), "blobs": len(done.blobs), "freed": done.freed},
+    )
+
+
+def note(service: LocalService, action: str, after: dict[str, object]) -> None:
+    """Write a registry-level event."""
+
+    def step() -> tuple[None, Draft | None]:
+        registry = service.store.get(RegistryKey())
+        if registry is None:
+            return None, None
+        moved, event = events.append(
+            registry,
+            now=service.clock.now(),
+            actor=service.actor,
+            action=action,
+            subject="registry",
+            after=after,
+        )
+        draft = Draft()
+        draft.put(moved)
+        draft.log.append(event)
+        return None, draft
+
+    service.decide(step)

@@ -1,0 +1,252 @@
+"""The service that decides: reads, judges by the domain's pure rules, commits once, and tries again on a conflict."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from modelyard.domain.answers import (
+    AuditProof,
+    Collected,
+    Fsck,
+    Imported,
+    ModelStatus,
+    Promotion,
+    Retired,
+    Rollback,
+    Stats,
+)
+from modelyard.domain.compare import Comparison
+from modelyard.domain.errors import Conflict
+from modelyard.domain.records import Actor, Event, Model, ModelVersion
+from modelyard.ports import service as ask
+from modelyard.ports.blobs import BlobInfo, BlobStore
+from modelyard.ports.clock import Clock
+from modelyard.ports.metadata import MetadataStore, Page
+from modelyard.ports.scanner import Scanner
+from modelyard.ports.service import Progress
+from modelyard.service import (
+    aliases,
+    audit,
+    blobs,
+    collection,
+    deletion,
+    facts,
+    fsck,
+    manifests,
+    promotion,
+    queries,
+    rollback,
+    transfer,
+    versions,
+)
+from modelyard.service.draft import Again, Draft
+
+T = TypeVar("T")
+
+PATIENCE = 30.0
+"""Seconds that a commit keeps trying. Tombstones of blobs outlive this by far, which collection relies on."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.002, 0.25
+"""Seconds. Immediate retries starve writers on a busy model; jittered, doubling pauses do not."""
+
+
+class LocalService:
+    """``RegistryService`` over a metadata store and a blob store. Thread-safe if they are; holds no state of its own.
+
+    Args:
+        store: Records and events. Closed by ``close``.
+        blob_store: Bytes. Closed by ``close``.
+        manifest_store: Where copies of the manifests are kept beside the database.
+        clock: Time, identifiers and pauses.
+        scanner: Judges bytes before a version becomes visible.
+        actor: Who every call is recorded as.
+        enforce: ``warn``, ``refuse`` or ``off``: what an explicit label that is too small a step gets.
+    """
+
+    def __init__(
+        self,
+        store: MetadataStore,
+        blob_store: BlobStore,
+        manifest_store: BlobStore,
+        *,
+        clock: Clock,
+        scanner: Scanner,
+        actor: Actor,
+        enforce: str = "warn",
+    ) -> None:
+        self.store = store
+        self.blobs = blob_store
+        self.manifests = manifest_store
+        self.clock = clock
+        self.scanner = scanner
+        self.actor = actor
+        self.enforce = enforce
+
+    def as_actor(self, actor: Actor) -> LocalService:
+        """The same registry on behalf of another caller."""
+        return LocalService(
+            self.store,
+            self.blobs,
+            self.manifests,
+            clock=self.clock,
+            scanner=self.scanner,
+            actor=actor,
+            enforce=self.enforce,
+        )
+
+    def decide(self, step: Callable[[], tuple[T, Draft | None]]) -> T:
+        """Run ``step`` (read and judge) and commit its draft; after a conflict wait a random moment and run it again.
+
+        A ``Conflict`` that ``step`` itself raises is the caller's answer and is not tried again.
+        """
+        pause, deadline = FIRST_PAUSE, time.monotonic() + PATIENCE
+        while True:
+            try:
+                result, draft = step()
+                if draft is None:
+                    return result
+            except Again as busy:
+                waiting_for: Exception = busy
+            else:
+                try:
+                    self.store.commit(draft.changes())
+                    return result
+                except Conflict as conflict:
+                    waiting_for = conflict
+            if time.monotonic() > deadline:
+                raise Conflict(
+                    f"gave up after {PATIENCE:.0f} s: {waiting_for}. Nothing was changed; try again"
+                ) from waiting_for
+            self.clock.pause(random.uniform(pause / 2, pause))  # noqa: S311 - jitter, not a secret
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    # --- versions ---------------------------------------------------------------------------------------------------
+
+    def create_version(self, request: ask.CreateVersion) -> ModelVersion:
+        return versions.create(self, request)
+
+    def get_version(self, ref: str) -> ModelVersion:
+        return queries.get_version(self, ref)
+
+    def get_model(self, name: str) -> Model:
+        return queries.get_model(self, name)
+
+    def search(self, request: ask.Search) -> Page[ModelVersion]:
+        return queries.search(self, request)
+
+    def list_models(self, contains: str = "", limit: int = 100, after: str | None = None) -> Page[Model]:
+        return queries.list_models(self, contains, limit, after)
+
+    def record_metrics(self, request: ask.RecordMetrics) -> ModelVersion:
+        return facts.record_metrics(self, request)
+
+    def record_check(self, request: ask.RecordCheck) -> ModelVersion:
+        return facts.record_check(self, request)
+
+    def annotate(self, request: ask.Annotate) -> ModelVersion | Model:
+        return facts.annotate(self, request)
+
+    def delete(self, request: ask.Delete) -> ModelVersion:
+        return deletion.delete(self, request)
+
+    def undelete(self, ref: str) -> ModelVersion:
+        return deletion.undelete(self, ref)
+
+    # --- pointers and rules -----------------------------------------------------------------------------------------
+
+    def promote(self, request: ask.Promote) -> Promotion:
+        return promotion.promote(self, request)
+
+    def roll_back(self, request: ask.RollBack) -> Rollback:
+        return rollback.roll_back(self, request)
+
+    def set_alias(self, request: ask.SetAlias) -> ModelVersion:
+        return aliases.set_alias(self, request)
+
+    def delete_alias(self, request: ask.DeleteAlias) -> None:
+        aliases.delete_alias(self, request)
+
+    def protect_alias(self, request: ask.ProtectAlias) -> None:
+        aliases.protect_alias(self, request)
+
+    def set_policy(self, request: ask.SetPolicy) -> Model:
+        return facts.set_policy(self, request)
+
+    # --- questions --------------------------------------------------------------------------------------------------
+
+    def compare(self, a: str, b: str, metrics: Sequence[str] | None = None) -> Comparison:
+        return queries.compare(self, a, b, metrics)
+
+    def lineage(self, ref: str) -> tuple[ModelVersion, ...]:
+        return queries.lineage(self, ref)
+
+    def history(self, request: ask.History) -> Page[Event]:
+        return queries.history(self, request)
+
+    def as_of(self, request: ask.AsOf) -> ModelVersion | None:
+        return queries.as_of(self, request)
+
+    def status(self, name: str) -> ModelStatus:
+        return queries.status(self, name)
+
+    def stats(self) -> Stats:
+        return queries.stats(self)
+
+    # --- care -------------------------------------------------------------------------------------------------------
+
+    def retire(self, request: ask.Retire) -> Retired:
+        return deletion.retire(self, request)
+
+    def collect(self, request: ask.Collect) -> Collected:
+        return collection.collect(self, request)
+
+    def check(self, request: ask.Check, progress: Progress | None = None) -> Fsck:
+        return fsck.check(self, request, progress)
+
+    def verify_audit(self) -> AuditProof:
+        return audit.verify(self)
+
+    def export(self, models: Sequence[str] | None = None) -> ask.Bundle:
+        return transfer.export(self, models)
+
+    def import_(self, bundle: ask.Bundle) -> Imported:
+        return transfer.import_(self, bundle)
+
+    # --- bytes ------------------------------------------------------------------------------------------------------
+
+    def has_blob(self, digest: str) -> bool:
+        return blobs.has(self, digest)
+
+    def put_blob(self, chunks: Iterable[bytes], *, digest: str | None = None) -> BlobInfo:
+        return self.blobs.put(chunks, expect=digest)
+
+    def put_file(
+        self, path: Path, *, digest: str | None = None, progress: Progress | None = None
+    ) -> BlobInfo:
+        return self.blobs.put_file(path, expect=digest, progress=progress)
+
+    def open_blob(self, digest: str, *, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        return self.blobs.open(digest, start=start, length=length)
+
+    def materialise(self, digest: str, target: Path, progress: Progress | None = None) -> None:
+        self.blobs.materialise(digest, target, progress=progress)
+
+    def location(self, digest: str) -> Path | None:
+        return self.blobs.location(digest)
+
+    def verified(self, digest: str) -> Path | None:
+        if self.blobs.location(digest) is None:
+            return None
+        self.blobs.verify(digest)
+        return self.blobs.location(digest)
+
+    def close(self) -> None:
+        """Write outstanding manifest copies and close both stores."""
+        manifests.drain(self)
+        self.store.close()
+        self.blobs.close()
+        self.manifests.close()

@@ -1,0 +1,282 @@
+"""From a reference to the version it means, now or at an earlier instant."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from modelyard.domain import names, query, refs, versioning
+from modelyard.domain.errors import (
+    AliasNotFound,
+    InvalidRef,
+    ModelNotFound,
+    NotAllowed,
+    VersionNotFound,
+)
+from modelyard.domain.query import Field, Order
+from modelyard.domain.records import Model, ModelStage, ModelVersion
+from modelyard.domain.refs import Ref
+from modelyard.ports.metadata import (
+    LabelKey,
+    ModelKey,
+    ModelQuery,
+    MoveQuery,
+    NumberKey,
+    SlugKey,
+    VersionKey,
+    VersionQuery,
+)
+
+if TYPE_CHECKING:
+    from modelyard.service.local import LocalService
+
+NEWEST = (Order(Field("label"), descending=True),)
+
+
+def model_named(service: LocalService, name: str) -> Model:
+    """The model with that name (any spelling that folds to it) or slug."""
+    model = service.store.get(ModelKey(names.fold(name))) or service.store.get(SlugKey(name))
+    if model is None:
+        raise ModelNotFound(f"no model is named {names.plain(name)!r}.{_suggestion(service, name)}")
+    return model
+
+
+def _suggestion(service: LocalService, name: str) -> str:
+    """A near name, if the first thousand hold one; searching more would cost more than the mistake."""
+    import difflib
+
+    known = {m.key: m.name for m in service.store.find(ModelQuery(limit=1000)).items}
+    near = difflib.get_close_matches(names.fold(name), list(known), n=1)
+    if near:
+        return f" Did you mean {known[near[0]]!r}?"
+    return "" if known else " The registry has no models yet."
+
+
+def version(service: LocalService, ref: str, *, deleted: bool = False) -> ModelVersion:
+    """The version that ``ref`` names.
+
+    Raises:
+        InvalidRef, ModelNotFound, VersionNotFound, AliasNotFound: It names nothing; deleted ones only count with
+            ``deleted``.
+    """
+    parsed = refs.parse(ref)
+    found = _RESOLVERS[parsed.kind](service, parsed)
+    if found.deleted and not deleted:
+        raise VersionNotFound(
+            f"{found.name}:{found.version} was deleted; `undelete` brings it back"
+            if found.collected_at is None
+            else f"{found.name}:{found.version} was deleted and its bytes were collected"
+        )
+    return found
+
+
+def _by_id(service: LocalService, ref: Ref) -> ModelVersion:
+    found = service.store.get(VersionKey(ref.value))
+    if found is None:
+        raise VersionNotFound(f"no version has the model_id {ref.value!r}")
+    return found
+
+
+def _latest(service: LocalService, ref: Ref) -> ModelVersion:
+    model = model_named(service, ref.model)
+    found = service.store.get(VersionKey(model.latest)) if model.latest else None
+    if found is None:
+        raise VersionNotFound(
+            f"model {model.name!r} has no version that is neither archived nor deleted; "
+            "name one by its label or number"
+        )
+    return found
+
+
+def _by_label(service: LocalService, ref: Ref) -> ModelVersion:
+    model = model_named(service, ref.model)
+    found = service.store.get(LabelKey(model.key, versioning.label_key(ref.value)))
+    if found is None:
+        raise VersionNotFound(f"model {model.name!r} has no version {ref.value!r}{_known(service, model)}")
+    return found
+
+
+def _known(service: LocalService, model: Model) -> str:
+    page = service.store.find(VersionQuery(model_key=model.key, order=NEWEST, limit=5))
+    labels = ", ".join(v.version for v in page.items)
+    return f"; it has {labels}{' ...' if page.next else ''}" if labels else "; it has none"
+
+
+def _by_number(service: LocalService, ref: Ref) -> ModelVersion:
+    model = model_named(service, ref.model)
+    found = service.store.get(NumberKey(model.key, ref.number or 0))
+    if found is None:
+        raise VersionNotFound(
+            f"model {model.name!r} has no version number {ref.number}; the highest is {model.last_number}"
+        )
+    return found
+
+
+def _in_range(service: LocalService, ref: Ref) -> ModelVersion:
+    model = model_named(service, ref.model)
+    after: str | None = None
+    while True:
+        request = VersionQuery(model_key=model.key, order=NEWEST, limit=200, after=after)
+        page = service.store.find(request)
+        for found in page.items:
+            if found.stage is not ModelStage.ARCHIVED and versioning.matches(found.version, ref.value):
+                return found
+        if (after := page.next) is None:
+            raise VersionNotFound(f"no version of {model.name!r} lies in {ref.value}{_known(service, model)}")
+
+
+def _by_digest(service: LocalService, ref: Ref) -> ModelVersion:
+    found = service.store.find(VersionQuery(digest=ref.value, limit=2)).items
+    if len(found) == 1:
+        return found[0]
+    if found:
+        labels = ", ".join(f"{v.name}:{v.version}" for v in found)
+        raise InvalidRef(f"{ref.value} names several versions ({labels}); use one of these")
+    raise VersionNotFound(f"no version has the digest {ref.value}")
+
+
+def _at_pointer(service: LocalService, ref: Ref) -> ModelVersion:
+    model = model_named(service, ref.model)
+    pointer = pointer_key(model, ref.value)
+    if ref.at is not None:
+        number = number_at(service, model, pointer, ref.at)
+    elif ref.back:
+        number = _moves_back(service, model, pointer, ref.back)
+    else:
+        number = holder(model, pointer)
+    if number is None:
+        raise AliasNotFound(_nothing_there(model, pointer, ref))
+    return _by_number(service, Ref(kind="number", model=model.name, number=number))
+
+
+_RESOLVERS = {
+    "id": _by_id,
+    "latest": _latest,
+    "label": _by_label,
+    "range": _in_range,
+    "number": _by_number,
+    "pointer": _at_pointer,
+    "digest": _by_digest,
+}
+
+
+def pointer_key(model: Model, name: str) -> str:
+    """``alias:champion`` or ``stage:production``; an alias wins, though no alias may be named like a stage."""
+    if name in model.aliases:
+        return f"alias:{name}"
+    if name.casefold() in {stage.value for stage in ModelStage}:
+        return f"stage:{name.casefold()}"
+    return f"alias:{name}"
+
+
+def holder(model: Model, pointer: str) -> int | None:
+    """The number a pointer names now: of a stage, the newest holder."""
+    kind, _, name = pointer.partition(":")
+    if kind == "alias":
+        alias = model.aliases.get(name)
+        return alias.number if alias else None
+    numbers = model.holders.get(name, ())
+    return numbers[-1] if numbers else None
+
+
+def number_at(service: LocalService, model: Model, pointer: str, at: datetime) -> int | None:
+    """The number a pointer named at an instant, answered from the moves that events record."""
+    page = service.store.find(MoveQuery(model_key=model.key, pointer=pointer, until=at, limit=1))
+    return page.items[0].number if page.items else None
+
+
+def past_holders(service: LocalService, model: Model, pointer: str) -> list[int]:
+    """Distinct numbers a pointer named, newest first, beginning with the present one."""
+    numbers: list[int] = []
+    after: str | None = None
+    while True:
+        page = service.store.find(MoveQuery(model_key=model.key, pointer=pointer, limit=200, after=after))
+        numbers.extend(m.number for m in page.items if m.number is not None and m.number not in numbers)
+        if (after := page.next) is None:
+            return numbers
+
+
+def _moves_back(service: LocalService, model: Model, pointer: str, back: int) -> int | None:
+    """What the pointer named ``back`` moves ago; a move to the same number is none."""
+    trail: list[int | None] = []
+    after: str | None = None
+    while len(trail) <= back:
+        page = service.store.find(MoveQuery(model_key=model.key, pointer=pointer, limit=200, after=after))
+        for move in page.items:
+            if not trail or trail[-1] != move.number:
+                trail.append(move.number)
+        if (after := page.next) is None:
+            break
+    return trail[back] if len(trail) > back else None
+
+
+def _nothing_there(model: Model, pointer: str, ref: Ref) -> str:
+    kind, _, name = pointer.partition(":")
+    when = f" at {ref.at:%Y-%m-%d %H:%M:%S %Z}" if ref.at else f" {ref.back} moves ago" if ref.back else ""
+    if kind == "stage":
+        return (
+            f"no version of {model.name!r} holds {name}{when}"
+            if not when
+            else (f"no version of {model.name!r} held {name}{when}")
+        )
+    known = ", ".join(sorted(model.aliases)) or "none"
+    return f"model {model.name!r} has no alias {names.plain(name)!r}{when}; it has: {known}"
+
+
+def expect_holder(service: LocalService, model: Model, pointer: str, expected: str) -> None:
+    """Compare-and-set: raise ``Conflict`` unless ``pointer`` names what the caller believes (``""``: nothing)."""
+    from modelyard.domain.errors import Conflict
+
+    present = holder(model, pointer)
+    wanted = version(service, _within(model, expected)).number if expected else None
+    if present == wanted:
+        return
+    who = _describe(service, model, present)
+    raise Conflict(
+        f"{pointer.partition(':')[2]} of {model.name!r} is held by {who}, not by {expected or 'nobody'}; "
+        "nothing was changed. Look at what happened, then decide again",
+        data={"holder": present, "pointer": pointer},
+    )
+
+
+def _describe(service: LocalService, model: Model, number: int | None) -> str:
+    if number is None:
+        return "nobody"
+    held = service.store.get(NumberKey(model.key, number))
+    return f"{held.version} (#{number}, {held.model_id})" if held else f"#{number}"
+
+
+def _within(model: Model, ref: str) -> str:
+    """A bare label or ``#number`` means one of this model's versions; a full ref stays as it is."""
+    if refs.is_id(ref) or any(mark in ref for mark in ":@#"):
+        return f"{model.name}{ref}" if ref[:1] in "#@" else ref
+    return f"{model.name}:{ref}"
+
+
+within = _within
+
+
+def versions_of(
+    service: LocalService, model: Model, *, deleted: bool | None = False, text: str = ""
+) -> list[ModelVersion]:
+    """All versions of a model, newest label first, page by page."""
+    found: list[ModelVersion] = []
+    after: str | None = None
+    where = query.parse(text).where
+    while True:
+        page = service.store.find(
+            VersionQuery(
+                model_key=model.key, order=NEWEST, where=where, deleted=deleted, limit=500, after=after
+            )
+        )
+        found.extend(page.items)
+        if (after := page.next) is None:
+            return found
+
+
+def require_same_model(found: ModelVersion, model: Model) -> None:
+    """Raise unless the version belongs to the model."""
+    if names.fold(found.name) != model.key:
+        raise NotAllowed(
+            f"{found.name}:{found.version} is a version of {found.name!r}, not of {model.name!r}"
+        )

@@ -1,0 +1,298 @@
+"""Registering a version: everything is checked, judged and chained before one commit makes it visible."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from modelyard.domain import card, manifest, metrics, names, policy, versioning
+from modelyard.domain.canonical import fingerprint, plain
+from modelyard.domain.errors import AlreadyExists, InvalidInput, InvalidName
+from modelyard.domain.pointers import Board
+from modelyard.domain.records import (
+    LineageEdge,
+    Model,
+    ModelStage,
+    ModelVersion,
+    Receipt,
+    ScanReport,
+)
+from modelyard.domain.refs import is_id
+from modelyard.ports.metadata import (
+    LabelKey,
+    ModelKey,
+    ReceiptKey,
+    SlugKey,
+    VersionKey,
+    VersionQuery,
+)
+from modelyard.ports.service import CreateVersion
+from modelyard.service import blobs, promotion, resolve
+from modelyard.service.draft import Draft, change, touched
+
+if TYPE_CHECKING:
+    from modelyard.service.local import LocalService
+
+DESCRIPTION_LIMIT = 100_000
+FIXED = ("content_digest", "hyperparams", "signature", "data_lineage", "parent", "framework", "algorithm")
+"""What a repeated registration is compared by, in the order in which a difference is named."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """What stays the same over the tries of one registration."""
+
+    request: CreateVersion
+    model_id: str
+    name: str
+    asked: str
+    parent: ModelVersion | None
+    scans: dict[str, ScanReport] = field(default_factory=dict)
+
+
+def create(service: LocalService, request: CreateVersion) -> ModelVersion:
+    """Register a version, or return the equal one that the label or the idempotency key already names."""
+    name = _check(request)
+    parent = resolve.version(service, request.parent) if request.parent else None
+    work = _Work(
+        request=request,
+        model_id=service.clock.new_id(),
+        name=name,
+        asked=_asked(request) if request.idempotency_key else "",
+        parent=parent,
+    )
+    return service.decide(lambda: _decide(service, work))
+
+
+def _check(request: CreateVersion) -> str:
+    """Everything that can be wrong by itself; returns the model's name in its one spelling."""
+    name = names.check_model_name(request.name)
+    if is_id(name):
+        raise InvalidName(
+            f"{name!r} has the shape of a model_id and cannot be a model's name; choose another"
+        )
+    if request.version is not None:
+        names.check_label(request.version)
+        if request.bump:
+            raise InvalidInput("give either a version label or bump=, not both")
+    if request.bump not in (None, "major", "minor", "patch"):
+        raise InvalidInput(f"bump must be 'major', 'minor' or 'patch', not {request.bump!r}")
+    if request.alias is not None:
+        names.check_alias(request.alias)
+    for entry in request.files:
+        names.check_path(entry.path)
+    names.check_paths(entry.path for entry in request.files)
+    check_tags(request.tags)
+    for key in (*request.attributes, *request.hyperparams, *request.data_lineage):
+        names.check_key(key)
+    names.check_text(request.description, DESCRIPTION_LIMIT)
+    return name
+
+
+def check_tags(tags: Mapping[str, Any]) -> None:
+    """Tags are short texts; anything else belongs into attributes."""
+    for key, value in tags.items():
+        names.check_key(key)
+        if value is not None and not isinstance(value, str):
+            raise InvalidInput(
+                f"tag {key!r} must be text, not {type(value).__name__}; numbers and structures go into attributes"
+            )
+        names.check_text(value or "", 5_000)
+
+
+def _asked(request: CreateVersion) -> str:
+    """Fingerprint of the facts of a request, bytes left out: a model need not serialise to the same bytes twice."""
+    body = plain(replace(request, idempotency_key=None, environment={}, flavor=None))
+    body["files"] = [entry.path for entry in request.files]
+    return fingerprint(body)
+
+
+def _decide(service: LocalService, work: _Work) -> tuple[ModelVersion, Draft | None]:
+    request = work.request
+    receipt_key = f"{service.actor.name}:{request.idempotency_key}"
+    if request.idempotency_key and (known := _answered(service, receipt_key, work)):
+        return known, None
+    model = _model(service, work.name)
+    if request.version is not None and (known := _existing(service, model, work)):
+        return known, None
+    now = service.clock.now()
+    rows, scans = blobs.claim(service, request.files, work.scans)
+    version = _version(service, model, work, now, scans)
+    board = Board(model=replace(model, last_number=version.number), at=now, actor=service.actor)
+    board.changed[version.number] = version
+    _place(service, board, version, request)
+    draft = _commit(service, board, version, request)
+    blobs.write(draft, rows)
+    created = _written(draft, version)
+    if request.idempotency_key:
+        result = {"model_id": created.model_id}
+        draft.put(Receipt(key=receipt_key, request=work.asked, result=result, at=now, revision=1))
+    return created, draft
+
+
+def _answered(service: LocalService, key: str, work: _Work) -> ModelVersion | None:
+    receipt = service.store.get(ReceiptKey(key))
+    if receipt is None:
+        return None
+    if receipt.request != work.asked:
+        raise InvalidInput(
+            f"the idempotency key {work.request.idempotency_key!r} was used for another registration; "
+            "use a new key for a new request"
+        )
+    return service.store.get(VersionKey(receipt.result["model_id"]))
+
+
+def _model(service: LocalService, name: str) -> Model:
+    """The model as stored, or a new one that is not stored yet (revision 0)."""
+    key = names.fold(name)
+    model = service.store.get(ModelKey(key))
+    if model is not None:
+        return _same_spelling(model, name)
+    return Model(
+        name=name,
+        key=key,
+        slug=names.make_slug(name, lambda slug: service.store.get(SlugKey(slug)) is not None),
+        created_at=service.clock.now(),
+        created_by=service.actor.name,
+        policy=policy.DEFAULT,
+    )
+
+
+def _same_spelling(model: Model, name: str) -> Model:
+    if model.name != name:
+        raise AlreadyExists(
+            f"the name {name!r} differs from the existing model {model.name!r} only in case or in equivalent "
+            f"characters; use {model.name!r}, or a clearly different name"
+        )
+    return model
+
+
+def _existing(service: LocalService, model: Model, work: _Work) -> ModelVersion | None:
+    """The version under the wanted label if it is the same one; an error if it is another."""
+    label = work.request.version or ""
+    found = service.store.get(LabelKey(model.key, versioning.label_key(label)))
+    if found is None:
+        return None
+    if found.deleted:
+        raise AlreadyExists(
+            f"{model.name}:{found.version} was deleted, and its label stays reserved; "
+            f"`undelete {model.name}:{found.version}`, or use another label"
+        )
+    wanted = {
+        "content_digest": manifest.content_digest(work.request.files),
+        "hyperparams": _hyperparams(work.request),
+        "signature": work.request.signature,
+        "data_lineage": work.request.data_lineage,
+        "parent": work.parent.model_id if work.parent else None,
+        "framework": work.request.framework,
+        "algorithm": work.request.algorithm,
+    }
+    for fact in FIXED:
+        if wanted[fact] and plain(wanted[fact]) != plain(getattr(found, fact)):
+            raise AlreadyExists(
+                f"{model.name}:{found.version} exists with another {fact.replace('_', ' ')}; versions never "
+                "change: register under a new label, or leave the label out to get the next one",
+                data={"model_id": found.model_id, "difference": fact},
+            )
+    return found
+
+
+def _hyperparams(request: CreateVersion) -> dict[str, Any]:
+    return dict(plain(request.hyperparams))
+
+
+def _version(
+    service: LocalService, model: Model, work: _Work, now: datetime, scans: Mapping[str, ScanReport]
+) -> ModelVersion:
+    request = work.request
+    edges = (LineageEdge(kind="parent", target=work.parent.model_id),) if work.parent else ()
+    version = ModelVersion(
+        model_id=work.model_id,
+        name=model.name,
+        number=model.last_number + 1,
+        version=request.version or _next_label(service, model, request.bump or "patch"),
+        created_at=now,
+        created_by=service.actor.name,
+        files=tuple(sorted(request.files, key=lambda f: f.path)),
+        flavor=request.flavor,
+        framework=request.framework,
+        algorithm=request.algorithm,
+        hyperparams=_hyperparams(request),
+        signature=plain(request.signature),
+        environment=plain(request.environment),
+        data_lineage=plain(request.data_lineage),
+        lineage=edges,
+        parent=work.parent.model_id if work.parent else None,
+        override_reason=request.override_reason,
+        description=request.description,
+        tags=dict(request.tags),
+        attributes=plain(request.attributes),
+        metrics=metrics.parse_metrics(request.metrics, at=now, by=service.actor.name),
+        card=card.merge({}, request.card, known=model.policy.card_fields),
+        card_version=1 if request.card else 0,
+        scans=scans,
+        staged_at=now,
+    )
+    return replace(
+        version,
+        content_digest=manifest.content_digest(version.files),
+        digest=manifest.build(version).digest,
+    )
+
+
+def _next_label(service: LocalService, model: Model, level: str) -> str:
+    """The step after the highest label ever given, deleted ones included."""
+    query = VersionQuery(model_key=model.key, order=resolve.NEWEST, deleted=None, limit=1)
+    highest = service.store.find(query).items
+    label = versioning.next_label(highest[0].version if highest else None, level)
+    while service.store.get(LabelKey(model.key, versioning.label_key(label))) is not None:
+        label = versioning.bump(label, "patch")
+    return label
+
+
+def _place(service: LocalService, board: Board, version: ModelVersion, request: CreateVersion) -> None:
+    """Stage, alias and ``latest`` of the newcomer."""
+    number = version.number
+    board.after[touched(version)] = {
+        "model_id": version.model_id,
+        "version": version.version,
+        "digest": version.digest,
+    }
+    board.after[f"version:{number}.stage"] = version.stage
+    if request.stage is not ModelStage.DEVELOPMENT:
+        promotion.enter(service, board, version, request.stage)
+    if request.alias is not None:
+        present = board.model.aliases.get(request.alias)
+        promotion.forbid_unsafe(version, f"alias {request.alias!r}")
+        if present is not None:
+            promotion.require_unprotected(board.model, present, force=False, reason="")
+        holder = service.store.get(VersionKey(present.model_id)) if present else None
+        board.alias(request.alias, version, holder)
+    rank = versioning.rank(version.version, number)
+    if request.stage is not ModelStage.ARCHIVED and rank > board.model.latest_rank:
+        board.latest(version, rank)
+
+
+def _commit(service: LocalService, board: Board, version: ModelVersion, request: CreateVersion) -> Draft:
+    _, _, draft = change(
+        service,
+        board.model,
+        board.versions(),
+        action="version.registered",
+        subject=touched(version),
+        before=board.before,
+        after=board.after,
+        reason=request.override_reason,
+    )
+    return draft
+
+
+def _written(draft: Draft, version: ModelVersion) -> ModelVersion:
+    """The newcomer as the draft writes it."""
+    return next(
+        put.record
+        for put in draft.records
+        if isinstance(put.record, ModelVersion) and put.record.number == version.number
+    )
