@@ -101,7 +101,7 @@ def test_a_result_says_what_was_expected_what_was_seen_and_where_it_came_from() 
         reason="f1_score[test] is 0.7, below 0.75",
     )
     above = result(measured(metric("latency_ms", 50.0)), {"max_latency_ms": 40})
-    assert above.reason == "latency_ms is 50.0, above 40"
+    assert above.reason == "latency_ms is 50, above 40"
 
 
 def test_the_short_name_resolves_and_the_verdict_says_to_what() -> None:
@@ -464,3 +464,10 @@ def test_a_requirement_that_cannot_be_understood_is_refused_by_name(
 
 def test_every_kind_tells_people_what_it_means() -> None:
     assert all(kind.meaning.endswith(".") for kind in KINDS.values())
+
+
+def test_a_near_miss_is_told_with_as_many_digits_as_it_takes():
+    near = result(measured(metric("accuracy", 0.8499999)), {"min_accuracy": 0.85})
+    assert near.reason == "accuracy is 0.8499999, below 0.85"
+    nearest = result(measured(metric("accuracy", 0.8499999999999)), {"min_accuracy": 0.85})
+    assert nearest.reason == "accuracy is 0.8499999999999, below 0.85"

@@ -57,11 +57,15 @@ def canonical(value: Any) -> bytes:
     ``json`` in C writes the same bytes as RFC 8785 unless a float needs an exponent or a key leaves the Basic
     Multilingual Plane (sorted by UTF-16 there); those rare values take the reference library, 10 times slower.
     """
-    tree = plain(value)
     try:
-        return _dump(_numbers(tree, strict=True))
+        return _ENCODER.encode(_ready(value)).encode()
     except _OddFloat:
-        return rfc8785.dumps(_numbers(tree, strict=False))
+        return rfc8785.dumps(_exact(plain(value)))
+
+
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, ensure_ascii=False, separators=(",", ":"), check_circular=False, allow_nan=False
+)
 
 
 def sha256(data: bytes) -> str:
@@ -74,25 +78,45 @@ def fingerprint(value: Any) -> str:
     return sha256(canonical(value))
 
 
-def _dump(tree: Any) -> bytes:
-    return json.dumps(
-        tree, sort_keys=True, ensure_ascii=False, separators=(",", ":"), check_circular=False
-    ).encode()
-
-
-def _numbers(value: Any, *, strict: bool) -> Any:
-    """Numbers as RFC 8785 can write them; ``strict`` raises on what only the reference library writes right."""
-    if isinstance(value, str) or value is None or isinstance(value, bool):
+def _ready(value: Any) -> Any:
+    """``plain`` and the numbers of RFC 8785 in one pass; raises on what only the reference library writes right."""
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
         return value
-    if isinstance(value, int):
-        return value if -SAFE_INTEGER <= value <= SAFE_INTEGER else str(value)
-    if isinstance(value, float):
-        return _float(value, strict=strict)
+    if kind is dict:
+        if any(max(key, default="") > "\ud7ff" for key in value if type(key) is str):
+            raise _OddFloat
+        return {key if type(key) is str else str(key): _ready(item) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [_ready(item) for item in value]
+    if kind is int:
+        return _integer(value)
+    if kind is float:
+        return _float(value, strict=True)
+    return _ready(plain(value)) if not isinstance(value, int | float | str) else _ready(_base(value))
+
+
+def _base(value: Any) -> Any:
+    """Enums and other subclasses of JSON's own types as those types."""
+    inner = plain(value)
+    return next(kind(inner) for kind in (str, int, float) if isinstance(inner, kind))
+
+
+def _exact(value: Any) -> Any:
+    """Plain JSON with numbers as the reference library takes them."""
+    if isinstance(value, dict):
+        return {key: _exact(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_numbers(item, strict=strict) for item in value]
-    if strict and any(max(key, default="") > "\ud7ff" for key in value):
-        raise _OddFloat
-    return {key: _numbers(item, strict=strict) for key, item in value.items()}
+        return [_exact(item) for item in value]
+    if isinstance(value, float):
+        return _float(value, strict=False)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _integer(value)
+    return value
+
+
+def _integer(value: int) -> int | str:
+    return value if -SAFE_INTEGER <= value <= SAFE_INTEGER else str(value)
 
 
 def _float(value: float, *, strict: bool) -> Any:

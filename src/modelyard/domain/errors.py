@@ -58,7 +58,7 @@ class ModelyardError(Exception):
         self.data: dict[str, Any] = dict(data or {})
 
     def __str__(self) -> str:
-        return self.detail
+        return "".join([self.detail, *(f"\n  - {reason}" for reason in self.reasons)])
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.detail, self.reasons, self.data)

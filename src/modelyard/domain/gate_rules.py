@@ -41,7 +41,8 @@ def _bounded(
         return found
     if holds(found.value):
         return _seen(found, passed=True)
-    reason = f"{qualified(found)} is {found.value}, {otherwise} {requirement.value}"
+    value, bound = _apart(found.value, requirement.value)
+    reason = f"{qualified(found)} is {value}, {otherwise} {bound}"
     return _seen(found, passed=False, reason=reason)
 
 
@@ -74,9 +75,19 @@ def _against_incumbent(requirement: Requirement, case: PromotionCase, needed: fl
         state = "has no" if rival is None else "has NaN as"
         return _seen(found, passed=False, reason=f"the incumbent {state} {qualified(found)}")
     if _gain(found.value, rival.value, higher, needed):
-        return _seen(found, passed=True, reason=f"the incumbent has {rival.value}")
-    both = f"{qualified(found)} is {found.value}, the incumbent's is {rival.value}"
+        return _seen(found, passed=True, reason=f"the incumbent has {_apart(found.value, rival.value)[1]}")
+    value, other = _apart(found.value, rival.value)
+    both = f"{qualified(found)} is {value}, the incumbent's is {other}"
     return _seen(found, passed=False, reason=f"{both}: it {wording} {requirement.value}")
+
+
+def _apart(value: float, other: float) -> tuple[str, str]:
+    """Two numbers in as few digits (4 at least) as still tell them apart."""
+    for digits in (4, 6, 9):
+        texts = f"{value:.{digits}g}", f"{other:.{digits}g}"
+        if texts[0] != texts[1]:
+            return texts
+    return repr(value), repr(other)
 
 
 def _gain(value: float, rival: float, higher: bool, needed: float) -> bool:

@@ -119,8 +119,7 @@ def refusal(verdict: Verdict, subject: str) -> GateRefused:
     """The error for a verdict that did not pass; ``subject`` names the version, as in ``fraud:1.2.0``."""
     count = len(verdict.reasons)
     return GateRefused(
-        f"{subject} may not go to {verdict.target}: {count} {'gate' if count == 1 else 'gates'} failed: "
-        f"{'; '.join(verdict.reasons)}.",
+        f"{subject} may not go to {verdict.target}: {count} {'gate' if count == 1 else 'gates'} failed",
         reasons=verdict.reasons,
         data={"verdict": verdict.to_mapping()},
     )

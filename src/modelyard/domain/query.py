@@ -31,7 +31,14 @@ from modelyard.domain.query_expr import (
     Value,
     and_,
 )
-from modelyard.domain.query_fields import FIELDS, FieldInfo, field_problem, label_bounds, value_problem
+from modelyard.domain.query_fields import (
+    FIELDS,
+    FieldInfo,
+    field_problem,
+    label_bounds,
+    operators,
+    value_problem,
+)
 from modelyard.domain.query_parse import parse
 from modelyard.domain.query_render import render, render_field, render_search
 from modelyard.domain.text import shown
@@ -58,6 +65,7 @@ __all__ = [
     "evaluate",
     "from_filters",
     "label_bounds",
+    "operators",
     "order_key",
     "parse",
     "render",

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from modelyard.domain import versioning
-from modelyard.domain.query_expr import And, Compare, Exists, Expr, Field, In, Not, Or, Order, Text, Value
+from modelyard.domain.query_expr import And, Compare, Exists, Expr, Field, In, Not, Or, Order, Value
 from modelyard.domain.query_fields import FIELDS, label_bounds
 from modelyard.domain.records import JSON, ModelVersion
 from modelyard.domain.text import fold
@@ -42,8 +42,7 @@ def evaluate(expr: Expr, version: ModelVersion) -> bool:
             return any(_any_matches(field, "=", value, version) for value in values)
         case Exists(field):
             return _exists(field, version)
-        case Text(word):
-            return fold(word) in search_text(version)
+    return fold(expr.word) in search_text(version)
 
 
 def search_text(version: ModelVersion) -> str:
@@ -213,7 +212,7 @@ def _sortable(field: Field, version: ModelVersion) -> tuple[int, Any] | None:
     if info.kind == "choice":
         return 0, info.choices.index(value)
     if info.kind == "name":
-        return 0, fold(value)
+        return 0, fold(str(value))
     return _sortable_json(value)
 
 

@@ -107,10 +107,15 @@ def field_problem(root: str, path: tuple[str, ...]) -> str | None:
     return None
 
 
+def operators(field: Field) -> tuple[str, ...]:
+    """The operators that the field takes (``in`` goes with ``=``)."""
+    return _TAKES[FIELDS[field.root].kind]
+
+
 def operator_problem(field: Field, op: str) -> str | None:
     """Why the field cannot be compared in this way (``in`` counts as ``=``), or ``None``."""
     info = FIELDS[field.root]
-    allowed = _TAKES[info.kind]
+    allowed = operators(field)
     if op in allowed:
         return None
     return f"{info.name} is a {info.kind} and takes {' '.join(allowed)}, found {op}"
@@ -126,23 +131,22 @@ def order_problem(field: Field) -> str | None:
 def value_problem(field: Field, op: str, value: Value) -> str | None:
     """Why the value is of another type than the field, or ``None``. Call :func:`operator_problem` first."""
     info = FIELDS[field.root]
+    name = ".".join((field.root, *field.path))
     kind = "text" if op == "~" else info.kind
     match kind:
         case "number":
-            return _number_problem(info.name, value)
+            return _number_problem(name, value)
         case "time":
-            return None if isinstance(value, datetime) else f"{info.name} is a time, found {_typed(value)}"
+            return None if isinstance(value, datetime) else f"{name} is a time, found {_typed(value)}"
         case "boolean":
-            return None if isinstance(value, bool) else f"{info.name} is true or false, found {_typed(value)}"
+            return None if isinstance(value, bool) else f"{name} is true or false, found {_typed(value)}"
         case "choice":
             wrong = not isinstance(value, str) or value not in info.choices
-            return (
-                f"{info.name} is one of {', '.join(info.choices)}, found {_typed(value)}" if wrong else None
-            )
+            return f"{name} is one of {', '.join(info.choices)}, found {_typed(value)}" if wrong else None
         case "dynamic":
-            return _dynamic_problem(info.name, value)
+            return _dynamic_problem(name, value)
         case _:
-            return _text_problem(info, op, value)
+            return _text_problem(info.kind, name, op, value)
 
 
 def _number_problem(name: str, value: Value) -> str | None:
@@ -159,10 +163,10 @@ def _dynamic_problem(name: str, value: Value) -> str | None:
     return None if isinstance(value, str | bool) else _number_problem(name, value)
 
 
-def _text_problem(info: FieldInfo, op: str, value: Value) -> str | None:
+def _text_problem(kind: str, name: str, op: str, value: Value) -> str | None:
     if not isinstance(value, str):
-        return f"{info.name} is text, found {_typed(value)}; put it in quotes"
-    if info.kind == "label" and op in ("<", "<=", ">", ">=") and label_bounds(value) is None:
+        return f"{name} is text, found {_typed(value)}; put it in quotes"
+    if kind == "label" and op in ("<", "<=", ">", ">=") and label_bounds(value) is None:
         return f"labels are ordered as semantic versions such as 1.4.0, found {shown(value)}"
     return None
 

@@ -17,7 +17,6 @@ from modelyard.domain.query_expr import (
     Or,
     Order,
     Search,
-    Text,
     Value,
 )
 from modelyard.domain.times import write_time
@@ -40,8 +39,7 @@ def render(expr: Expr) -> str:
             return f"{render_field(field)} in ({', '.join(map(_value, values))})"
         case Exists(field):
             return f"{render_field(field)} exists"
-        case Text(word):
-            return _quoted(word)
+    return _quoted(expr.word)
 
 
 def render_search(search: Search) -> str:

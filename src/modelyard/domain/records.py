@@ -255,6 +255,7 @@ class Model:
     Attributes:
         key: NFKC, case-folded name: what uniqueness is judged by.
         last_number: Highest number ever given (deleted versions included).
+        highest: Highest label ever given (deleted versions included): what the next one is counted from.
         latest: ``model_id`` of what ``latest`` means, or ``None``; ``latest_rank`` is its sort key.
         holders: Stage value -> numbers that hold it, in the order in which they got there; only for the stages
             whose holders are few and matter (``domain.pointers.TRACKED``).
@@ -271,6 +272,7 @@ class Model:
     policy: Policy
     aliases: Mapping[str, Alias] = field(default_factory=dict)
     last_number: int = 0
+    highest: str = ""
     latest: str | None = None
     latest_rank: str = ""
     holders: Mapping[str, tuple[int, ...]] = field(default_factory=dict)

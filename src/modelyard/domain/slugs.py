@@ -44,8 +44,7 @@ def _candidates(part: str) -> Iterator[str]:
     yield _with_suffix(stem, "")
     for number in range(2, 10):
         yield _with_suffix(stem, f"-{number}")
-    for attempt in count(1):
-        yield _with_suffix(stem, f"-{_hash(part, attempt)}")
+    yield from (_with_suffix(stem, f"-{_hash(part, attempt)}") for attempt in count(1))
 
 
 def _stem(part: str) -> str:

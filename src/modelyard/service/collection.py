@@ -26,7 +26,6 @@ from modelyard.ports.metadata import (
     Drop,
     Put,
     RegistryKey,
-    VersionKey,
     VersionQuery,
 )
 from modelyard.ports.service import Collect
@@ -82,7 +81,7 @@ def _collect_version(
 ) -> tuple[None, Draft | None]:
     """A deleted version lets go of its bytes; its record stays as a tombstone of number and label."""
     model = resolve.model_named(service, version.name)
-    current = service.store.get(VersionKey(version.model_id)) or version
+    current = resolve.version(service, version.model_id, deleted=True)
     if current.deleted_at is None or current.deleted_at > cutoff or current.collected_at is not None:
         return None, None
     board = Board(model=model, at=service.clock.now(), actor=service.actor)
@@ -190,7 +189,9 @@ def finish_one(service: LocalService, row: Blob) -> None:
     """Finish the removal of a blob whose collector is gone; nothing happens while it lives."""
     try:
         with service.blobs.collecting():
-            _remove(service, row)
+            current = service.store.get(BlobKey(row.digest))
+            if current is not None and current.state == "deleting":
+                _remove(service, current)
     except Conflict:
         return
 

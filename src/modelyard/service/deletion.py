@@ -9,7 +9,7 @@ from modelyard.domain.answers import Retired
 from modelyard.domain.errors import ModelyardError, Protected, VersionNotFound
 from modelyard.domain.pointers import Board, reaches
 from modelyard.domain.records import Model, ModelStage, ModelVersion
-from modelyard.ports.metadata import ModelQuery, VersionKey
+from modelyard.ports.metadata import ModelQuery
 from modelyard.ports.service import Delete, Retire
 from modelyard.service import promotion, resolve
 from modelyard.service.draft import Draft, change, touched
@@ -70,7 +70,7 @@ def _fresh(service: LocalService, ref: str, *, deleted: bool) -> tuple[ModelVers
     """The model first, then the version again: what is decided on was read after the model's revision."""
     found = resolve.version(service, ref, deleted=deleted)
     model = resolve.model_named(service, found.name)
-    return service.store.get(VersionKey(found.model_id)) or found, model
+    return resolve.version(service, found.model_id, deleted=deleted), model
 
 
 def _write(

@@ -11,11 +11,10 @@ from modelyard.domain.canonical import plain
 from modelyard.domain.errors import Conflict, InvalidInput
 from modelyard.domain.pointers import Board
 from modelyard.domain.records import Check, Model, ModelVersion
-from modelyard.ports.metadata import VersionKey
 from modelyard.ports.service import Annotate, RecordCheck, RecordMetrics, SetPolicy
 from modelyard.service import resolve
 from modelyard.service.draft import Draft, change, touched
-from modelyard.service.versions import DESCRIPTION_LIMIT, check_tags
+from modelyard.service.versions import DESCRIPTION_LIMIT, check_json, check_tags
 
 if TYPE_CHECKING:
     from modelyard.service.local import LocalService
@@ -42,7 +41,7 @@ def _edit(
     def step() -> tuple[ModelVersion, Draft | None]:
         found = resolve.version(service, ref)
         model = resolve.model_named(service, found.name)
-        version = service.store.get(VersionKey(found.model_id)) or found
+        version = resolve.version(service, found.model_id)
         _check_revision(version, revision)
         board = Board(model=model, at=service.clock.now(), actor=service.actor)
         edit = make(board, version)
@@ -96,6 +95,7 @@ def _value(metric: Any) -> float | None:
 def record_check(service: LocalService, request: RecordCheck) -> ModelVersion:
     """Record a yes or no with its evidence; the latest of a name counts."""
     names.check_key(request.check)
+    check_json(request.evidence, "evidence")
     if not isinstance(request.passed, bool):
         raise InvalidInput(f"passed must be true or false, not {request.passed!r}")
 
@@ -123,6 +123,7 @@ def annotate(service: LocalService, request: Annotate) -> ModelVersion | Model:
     check_tags(request.tags)
     for key in request.attributes:
         names.check_key(key)
+    check_json(request.attributes, "attributes")
     if request.description is not None:
         names.check_text(request.description, DESCRIPTION_LIMIT)
     if request.whole_model:

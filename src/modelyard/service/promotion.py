@@ -13,7 +13,7 @@ from modelyard.domain.gates import PromotionCase, Verdict
 from modelyard.domain.pointers import TRACKED, Board, reaches
 from modelyard.domain.query import Compare, Field, Not
 from modelyard.domain.records import Alias, Model, ModelStage, ModelVersion
-from modelyard.ports.metadata import NumberKey, VersionKey, VersionQuery
+from modelyard.ports.metadata import NumberKey, VersionQuery
 from modelyard.ports.service import UNSET, Promote
 from modelyard.service import resolve
 from modelyard.service.draft import Draft, change, touched
@@ -31,9 +31,10 @@ def promote(service: LocalService, request: Promote) -> Promotion:
 
 
 def _decide(service: LocalService, request: Promote) -> tuple[Promotion, Draft | None]:
-    version = resolve.version(service, request.ref)
-    model = resolve.model_named(service, version.name)
-    version = service.store.get(VersionKey(version.model_id)) or version
+    found = resolve.version(service, request.ref)
+    model = resolve.model_named(service, found.name)
+    # Read after the model: what was deleted in between is seen here, what is deleted later conflicts.
+    version = resolve.version(service, found.model_id)
     target = request.target
     _check_expected(service, model, request)
     board = Board(model=model, at=service.clock.now(), actor=service.actor)

@@ -248,7 +248,7 @@ def _describe(service: LocalService, model: Model, number: int | None) -> str:
 
 def _within(model: Model, ref: str) -> str:
     """A bare label or ``#number`` means one of this model's versions; a full ref stays as it is."""
-    if refs.is_id(ref) or any(mark in ref for mark in ":@#"):
+    if names.is_id(ref) or any(mark in ref for mark in ":@#"):
         return f"{model.name}{ref}" if ref[:1] in "#@" else ref
     return f"{model.name}:{ref}"
 

@@ -86,17 +86,19 @@ def _choose(
     request: RollBack,
 ) -> tuple[tuple[Candidate, ...], ModelVersion | None]:
     """Candidates until the first sound one. A wanted target is the only candidate."""
+    numbers = resolve.past_holders(service, model, pointer)
     if request.target is not None:
         wanted = resolve.version(service, resolve.within(model, request.target))
         resolve.require_same_model(wanted, model)
         versions = [wanted]
     else:
-        numbers = resolve.past_holders(service, model, pointer)
         found = (service.store.get(NumberKey(model.key, n)) for n in numbers)
         versions = [v for v in found if v is not None and v.number != incumbent.number]
     considered: list[Candidate] = []
     for version in versions:
         reasons = _unfit(service, version, incumbent, pointer, request)
+        if version.number not in numbers:
+            reasons = (f"it has never held {pointer.partition(':')[2]}; promote it instead",)
         considered.append(Candidate(version=version, ok=not reasons, reasons=reasons))
         if not reasons:
             return tuple(considered), version
@@ -119,6 +121,8 @@ def _unfit(
         return (f"it was itself rolled back from at {version.rolled_back_at:%Y-%m-%d %H:%M}",)
     if version.scan in promotion.WORST:
         return (f"its scan says {version.scan}",)
+    if pointer.startswith("stage:") and pointer != PRODUCTION and version.stage is ModelStage.PRODUCTION:
+        return ("it is in production, and would leave it",)
     if version.model_id in request.skip:
         return (request.skip[version.model_id],)
     if version.signature and incumbent.signature and version.signature != incumbent.signature:

@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from modelyard.domain import events as chains
-from modelyard.domain import manifest
+from modelyard.domain import manifest, versioning
+from modelyard.domain import names as domain_names
 from modelyard.domain.answers import Imported
 from modelyard.domain.errors import AuditBroken, IntegrityError
-from modelyard.domain.records import Blob, Event, Model, ModelVersion
-from modelyard.ports.metadata import EventQuery, LabelKey, ModelKey, VersionKey
+from modelyard.domain.records import Blob, Event, Model, ModelVersion, ScanReport
+from modelyard.ports.metadata import EventQuery, LabelKey, ModelKey, SlugKey, VersionKey
 from modelyard.ports.service import Bundle, CreateVersion
 from modelyard.service import blobs, collection, resolve, versions
 from modelyard.service.deletion import models
@@ -80,7 +81,10 @@ def _verify(model: Model, found: Sequence[ModelVersion], log: Sequence[Event]) -
             f"the bundle's history of {model.name!r} is broken at event {broken[0]}: {broken[1]}; nothing was imported",
             data={"model": model.name, "sequence": broken[0]},
         )
+    if domain_names.fold(domain_names.check_model_name(model.name)) != model.key:
+        raise IntegrityError(f"the bundle's {model.name!r} does not match its own key; nothing was imported")
     for version in found:
+        domain_names.check_paths(domain_names.check_path(entry.path) for entry in version.files)
         if manifest.build(version).digest != version.digest:
             raise IntegrityError(
                 f"the bundle's {version.name}:{version.version} does not match its own digest; nothing was imported"
@@ -109,24 +113,47 @@ def _has(service: LocalService, present: Model, model: Model) -> bool:
 
 
 def _write(service: LocalService, model: Model, found: Sequence[ModelVersion], log: Sequence[Event]) -> int:
-    """One commit: the model and its versions as they are there, with revisions of their own here."""
+    """One commit: the model and its versions as they are there, with revisions, slug and scans of their own here."""
+    judged: dict[str, ScanReport] = {}
 
     def step() -> tuple[int, Draft]:
         draft = Draft()
         present = service.store.get(ModelKey(model.key))
-        draft.put(replace(model, revision=(present.revision if present else 0) + 1))
+        draft.put(replace(model, slug=_slug(service, model, present), revision=_next(present)))
         rows: dict[str, Blob] = {}
-        for version in sorted(found, key=lambda v: v.stage.value == "production"):
-            here = service.store.get(VersionKey(version.model_id))
-            draft.put(replace(version, revision=(here.revision if here else 0) + 1, artifact_path=""))
+        for version in found:
+            here = _same(service.store.get(VersionKey(version.model_id)), version)
+            verdicts = version.scans
             if version.collected_at is None:
-                fresh = [f for f in version.files if f.digest not in rows]
-                rows |= {r.digest: r for r in blobs.claim(service, fresh, {})[0]}
+                claimed, verdicts = blobs.claim(service, version.files, judged)
+                rows |= {row.digest: row for row in claimed}
+            draft.put(replace(version, scans=verdicts, revision=_next(here), artifact_path=""))
         blobs.write(draft, rows.values())
         draft.log.extend(log)
         return len(found), draft
 
     return service.decide(step)
+
+
+def _next(here: Model | ModelVersion | None) -> int:
+    return (here.revision if here else 0) + 1
+
+
+def _slug(service: LocalService, model: Model, present: Model | None) -> str:
+    """A slug is this registry's own: another model may have the bundle's."""
+    if present is not None:
+        return present.slug
+    return domain_names.make_slug(model.name, lambda slug: service.store.get(SlugKey(slug)) is not None)
+
+
+def _same(here: ModelVersion | None, version: ModelVersion) -> ModelVersion | None:
+    """What is here under the same ``model_id`` must be the same version: a bundle overwrites nothing else."""
+    if here is not None and here.digest != version.digest:
+        raise IntegrityError(
+            f"the bundle's {version.name}:{version.version} has the model_id of {here.name}:{here.version}, "
+            "which is another version; its model was not imported"
+        )
+    return here
 
 
 def _renumber(
@@ -139,7 +166,7 @@ def _renumber(
     for version in found:
         if version.deleted or version.content_digest in here:
             continue
-        free = service.store.get(LabelKey(present.key, version.version.removeprefix("v"))) is None
+        free = service.store.get(LabelKey(present.key, versioning.label_key(version.version))) is None
         request = CreateVersion(
             name=present.name,
             version=version.version if free else None,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from modelyard.domain import card, manifest, metrics, names, policy, versioning
-from modelyard.domain.canonical import fingerprint, plain
+from modelyard.domain.canonical import canonical, fingerprint, plain
 from modelyard.domain.errors import AlreadyExists, InvalidInput, InvalidName
 from modelyard.domain.pointers import Board
 from modelyard.domain.records import (
@@ -19,14 +19,12 @@ from modelyard.domain.records import (
     Receipt,
     ScanReport,
 )
-from modelyard.domain.refs import is_id
 from modelyard.ports.metadata import (
     LabelKey,
     ModelKey,
     ReceiptKey,
     SlugKey,
     VersionKey,
-    VersionQuery,
 )
 from modelyard.ports.service import CreateVersion
 from modelyard.service import blobs, promotion, resolve
@@ -69,7 +67,7 @@ def create(service: LocalService, request: CreateVersion) -> ModelVersion:
 def _check(request: CreateVersion) -> str:
     """Everything that can be wrong by itself; returns the model's name in its one spelling."""
     name = names.check_model_name(request.name)
-    if is_id(name):
+    if names.is_id(name):
         raise InvalidName(
             f"{name!r} has the shape of a model_id and cannot be a model's name; choose another"
         )
@@ -87,6 +85,8 @@ def _check(request: CreateVersion) -> str:
     check_tags(request.tags)
     for key in (*request.attributes, *request.hyperparams, *request.data_lineage):
         names.check_key(key)
+    for fact in ("attributes", "hyperparams", "data_lineage", "signature", "environment"):
+        check_json(getattr(request, fact), fact)
     names.check_text(request.description, DESCRIPTION_LIMIT)
     return name
 
@@ -100,6 +100,14 @@ def check_tags(tags: Mapping[str, Any]) -> None:
                 f"tag {key!r} must be text, not {type(value).__name__}; numbers and structures go into attributes"
             )
         names.check_text(value or "", 5_000)
+
+
+def check_json(value: Any, what: str) -> None:
+    """What is stored as JSON must have a JSON form, so that it can be hashed into the event chain."""
+    try:
+        canonical(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput(f"{what} may hold JSON values only: {error}") from error
 
 
 def _asked(request: CreateVersion) -> str:
@@ -120,7 +128,8 @@ def _decide(service: LocalService, work: _Work) -> tuple[ModelVersion, Draft | N
     now = service.clock.now()
     rows, scans = blobs.claim(service, request.files, work.scans)
     version = _version(service, model, work, now, scans)
-    board = Board(model=replace(model, last_number=version.number), at=now, actor=service.actor)
+    counted = replace(model, last_number=version.number, highest=_highest(model, version))
+    board = Board(model=counted, at=now, actor=service.actor)
     board.changed[version.number] = version
     _place(service, board, version, request)
     draft = _commit(service, board, version, request)
@@ -244,12 +253,16 @@ def _version(
 
 def _next_label(service: LocalService, model: Model, level: str) -> str:
     """The step after the highest label ever given, deleted ones included."""
-    query = VersionQuery(model_key=model.key, order=resolve.NEWEST, deleted=None, limit=1)
-    highest = service.store.find(query).items
-    label = versioning.next_label(highest[0].version if highest else None, level)
+    label = versioning.next_label(model.highest or None, level)
     while service.store.get(LabelKey(model.key, versioning.label_key(label))) is not None:
         label = versioning.bump(label, "patch")
     return label
+
+
+def _highest(model: Model, version: ModelVersion) -> str:
+    """The higher of two labels; the older of equals."""
+    present = versioning.rank(model.highest, 0) if model.highest else ""
+    return version.version if versioning.rank(version.version, 0) > present else model.highest
 
 
 def _place(service: LocalService, board: Board, version: ModelVersion, request: CreateVersion) -> None:
