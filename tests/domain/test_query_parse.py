@@ -197,6 +197,7 @@ def test_order_is_understood(text: str, search: Search) -> None:
         ("'name' = x", 0, "back-quotes"),
         ("name = `x`", 7, "values go in 'quotes'"),
         ("''", 0, "empty quotes"),
+        ("a ``", 2, "empty quotes"),
         ("and", 0, "expected a condition"),
         ("a and", 5, "expected a condition, found the end"),
         ("a or or b", 5, "expected a condition"),

@@ -1,0 +1,58 @@
+"""Starting is cheap because nothing heavy is imported before it is needed.
+
+Times are not asserted, they differ by machine and minute; which modules are loaded does not.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "alembic",
+    "asyncio",
+    "joblib",
+    "numpy",
+    "pandas",
+    "pysqlite3",
+    "scipy",
+    "skops",
+    "sklearn",
+    "safetensors",
+    "sqlalchemy",
+    "sqlite3",
+    "yaml",
+}
+
+IMPORT = "import modelyard"
+HELP = """
+import sys
+from modelyard.cli.main import main
+sys.argv = ["modelyard", "--help"]
+try:
+    main()
+except SystemExit as stop:
+    assert not stop.code, stop.code
+"""
+
+
+def loaded_after(program: str) -> set[str]:
+    """Top-level modules that a fresh process holds after running ``program``, its own start-up aside."""
+    code = f"import sys\nbefore = set(sys.modules)\n{program}\nprint('\\nLOADED', *set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    line = done.stdout.splitlines()[-1]
+    assert line.startswith("LOADED")
+    return {name.partition(".")[0] for name in line.split()[1:]}
+
+
+@pytest.mark.parametrize(
+    ("program", "heavy"), [(IMPORT, HEAVY | {"click"}), (HELP, HEAVY)], ids=["import modelyard", "--help"]
+)
+def test_starting_loads_no_heavy_module(program: str, heavy: set[str]) -> None:
+    assert loaded_after(program) & heavy == set()
+
+
+def test_the_probe_sees_a_heavy_module_when_there_is_one() -> None:
+    assert "yaml" in loaded_after("import yaml")
