@@ -1,0 +1,204 @@
+"""From a version to a model in memory or files on disk: verified first, then opened, under the load contract."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from modelyard.client.pack import ProgressFactory
+from modelyard.domain.answers import Rollback
+from modelyard.domain.errors import AlreadyExists, LoadRefused, NotAllowed, NotFound
+from modelyard.domain.names import check_path
+from modelyard.domain.records import FlavorRecord, ModelVersion, ScanReport
+from modelyard.flavors import detect, loadcheck, origin
+from modelyard.ports.flavors import Trust
+from modelyard.ports.service import RegistryService, RollBack
+from modelyard.settings import Settings
+
+RAW = ("file", "directory")
+"""Flavors whose load gives a path, so the files have to stay."""
+
+
+def locate(service: RegistryService, version: ModelVersion) -> ModelVersion:
+    """The version with ``artifact_path``: the local file its flavor opens, else an opaque address."""
+    if not version.files:
+        return version
+    entry = version.flavor.entry if version.flavor else ""
+    main = next((f for f in version.files if f.path == entry), version.files[0])
+    path = service.location(main.digest)
+    return replace(version, artifact_path=str(path) if path else f"modelyard:{version.digest}/{main.path}")
+
+
+def load(
+    service: RegistryService,
+    version: ModelVersion,
+    settings: Settings,
+    *,
+    trust: tuple[str, ...] = (),
+    progress: ProgressFactory | None = None,
+) -> Any:
+    """Verify every model file against the manifest, then let the flavor build the model."""
+    record = _loadable(version)
+    allowance = _trust(service, version, record, settings, trust)
+    flavor = detect.by_name(record.name)
+    if record.name in RAW:
+        return flavor.load(_kept(service, version, progress), record, allowance)
+    with _opened(service, version, progress) as folder:
+        return flavor.load(folder, record, allowance)
+
+
+def _loadable(version: ModelVersion) -> FlavorRecord:
+    """The flavor's record, unless there is nothing to load or the scan forbids it."""
+    subject = f"{version.name}:{version.version}"
+    if version.flavor is None or not version.files:
+        raise NotFound(f"{subject} has no model files to load; it holds facts only")
+    for path, report in version.scans.items():
+        if report.verdict in ("unsafe", "error"):
+            raise LoadRefused(
+                f"{subject} is not loaded: {path} was judged {report.verdict!r} at registration",
+                reasons=report.reasons,
+                data={"globals": list(report.globals), "check": "scan"},
+            )
+    return version.flavor
+
+
+def _trust(
+    service: RegistryService,
+    version: ModelVersion,
+    record: FlavorRecord,
+    settings: Settings,
+    trust: tuple[str, ...],
+) -> Trust:
+    """What may be looked up: pinned at registration, and allowed by someone who may allow it."""
+    report = version.scans.get(record.entry) or ScanReport(verdict="unknown")
+    pinned = set(report.globals) if report.globals else set(record.globals)
+    entry = next((f for f in version.files if f.path == record.entry), None)
+    proof = str(record.options.get("origin", ""))
+    own = bool(entry and proof and origin.proves(entry.digest, record.globals, proof))
+    policy = service.get_model(version.name).policy
+    return Trust(
+        pinned=frozenset(pinned),
+        allowed=(*settings.security.trust, *policy.trust, *trust),
+        own=frozenset(record.globals) if own else frozenset(),
+    )
+
+
+@contextmanager
+def _opened(
+    service: RegistryService, version: ModelVersion, progress: ProgressFactory | None
+) -> Iterator[Path]:
+    """A folder in which the model files have their own names: links to verified bytes, or verified copies."""
+    with tempfile.TemporaryDirectory(prefix="modelyard-load-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        for entry in version.files:
+            if entry.role != "model":
+                continue
+            target = folder / check_path(entry.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path = service.verified(entry.digest)
+            if path is not None:
+                target.symlink_to(path)
+            else:
+                _copy(service, entry.digest, target, entry.path, entry.size, progress)
+        yield folder
+
+
+def _copy(
+    service: RegistryService,
+    digest: str,
+    target: Path,
+    title: str,
+    size: int,
+    progress: ProgressFactory | None,
+) -> None:
+    service.materialise(digest, target, progress(title, size) if progress else None)
+
+
+def _kept(service: RegistryService, version: ModelVersion, progress: ProgressFactory | None) -> Path:
+    """Verified files that outlive this call, in the user's cache; what is there already is made anew."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelyard" / "files"
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target = Path(tempfile.mkdtemp(prefix=f"{version.model_id}-", dir=root))
+    return download(service, version, target, progress=progress)
+
+
+def download(
+    service: RegistryService,
+    version: ModelVersion,
+    target: Path,
+    *,
+    progress: ProgressFactory | None = None,
+) -> Path:
+    """All files, verified, below ``target``: whole or not at all. ``target`` must be new or an empty directory."""
+    if not version.files:
+        raise NotFound(f"{version.name}:{version.version} has no files to download; it holds facts only")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise AlreadyExists(f"{str(target)!r} exists and is not an empty directory; choose a new one")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        for entry in version.files:
+            place = partial / check_path(entry.path)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _copy(service, entry.digest, place, entry.path, entry.size, progress)
+        partial.chmod(0o755)
+        partial.replace(target)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return target
+
+
+def roll_back(
+    service: RegistryService,
+    request: RollBack,
+    settings: Settings,
+    *,
+    trust: tuple[str, ...] = (),
+    check_load: bool = True,
+) -> Rollback:
+    """Plan, prove by loading in a subprocess, then move; a candidate that does not load is skipped and planned anew."""
+    skip: dict[str, str] = {}
+    while True:
+        plan = service.roll_back(replace(request, drill=True, skip=skip))
+        candidate = plan.candidate
+        if candidate is None:
+            if request.drill:
+                return plan
+            reasons = [
+                f"{c.version.version} (#{c.version.number}): {r}" for c in plan.considered for r in c.reasons
+            ]
+            raise NotAllowed(
+                f"nothing to roll {plan.pointer} of {plan.model!r} back to",
+                reasons=reasons or ["no other version has held it"],
+            )
+        evidence = check(service, candidate, settings, trust) if check_load else None
+        if evidence is None or evidence["ok"]:
+            break
+        skip[candidate.model_id] = f"it does not load: {evidence['error']}"
+    if request.drill:
+        return replace(plan, load_check=evidence)
+    return service.roll_back(
+        replace(request, skip=skip, load_check=evidence, expected=plan.incumbent.model_id)
+    )
+
+
+def check(
+    service: RegistryService, version: ModelVersion, settings: Settings, trust: tuple[str, ...] = ()
+) -> dict[str, Any] | None:
+    """Load a version in a subprocess and say how that went; ``None`` if it has nothing to load."""
+    if version.flavor is None or not version.files or version.flavor.name in RAW:
+        return None
+    try:
+        record = _loadable(version)
+        allowance = _trust(service, version, record, settings, trust)
+    except LoadRefused as refused:
+        return {"ok": False, "error": refused.detail}
+    with _opened(service, version, None) as folder:
+        return loadcheck.run(folder, record, allowance)

@@ -1,0 +1,550 @@
+"""The registry, as people use it: short methods over one service, wherever that service runs."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from modelyard.client import bundle, listing, load, pack
+from modelyard.client.listing import Versions
+from modelyard.domain.answers import (
+    AuditProof,
+    Collected,
+    Fsck,
+    Imported,
+    ModelStatus,
+    Promotion,
+    Retired,
+    Rollback,
+)
+from modelyard.domain.lifecycle import parse_stage
+from modelyard.domain.records import Event, Model, ModelStage, ModelVersion
+from modelyard.ports import service as ask
+from modelyard.ports.service import UNSET, Progress
+from modelyard.settings import Settings, load_settings
+from modelyard.wiring import open_service
+
+if TYPE_CHECKING:
+    from modelyard.domain.compare import Comparison
+
+Source = Any
+"""A live model, a path of a file or directory, or a readable binary file."""
+
+
+class ModelRegistry:
+    """A team's trained models: versions, where they came from, how good they are, which one is live, who allowed it.
+
+    ``ModelRegistry("./model_registry")`` needs no server: the folder is the registry, and any number of processes may
+    use it at once. Every method that takes a version takes a *ref*: ``fraud`` (latest), ``fraud:1.4.0``, ``fraud#7``,
+    ``fraud@champion``, ``fraud@production``, ``fraud@champion~1`` (one move earlier), ``fraud:^1``, or a ``model_id``.
+    A call that fails has changed nothing.
+
+    Args:
+        location: Folder of an embedded registry. Without it: the environment variable ``MODELYARD_URL``, the
+            configuration file's ``registry.path``, or ``./model_registry``.
+        token: Credential for a server; not used by an embedded registry.
+        config: A configuration file, or ready ``Settings``. Without it: ``MODELYARD_CONFIG``,
+            ``./configs/registry_config.yaml``, ``./modelyard.yaml``, then the user's configuration folder.
+
+    Raises:
+        InvalidConfig: The configuration has an unknown or ill-typed key.
+        StorageError: The folder cannot be read or made.
+    """
+
+    def __init__(
+        self,
+        location: str | Path | None = None,
+        *,
+        token: str | None = None,
+        config: str | Path | Settings | None = None,
+    ) -> None:
+        self.settings = config if isinstance(config, Settings) else load_settings(config)
+        self.location, self._service = open_service(self.settings, location, token=token)
+        self.progress: Callable[[str, int], Progress] | None = None
+
+    def __enter__(self) -> ModelRegistry:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"ModelRegistry({self.location!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled, a registry is its location and settings; connections and tokens stay behind."""
+        return _reopen, (self.location, self.settings)
+
+    def close(self) -> None:
+        """Finish background duties and release the database. The object may not be used afterwards."""
+        self._service.close()
+
+    # --- registering ------------------------------------------------------------------------------------------------
+
+    def register_model(
+        self,
+        model: Source,
+        name: str,
+        version: str | None = None,
+        *,
+        stage: ModelStage | str | None = None,
+        description: str = "",
+        performance_metrics: Mapping[str, Any] | None = None,
+        hyperparams: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+        data_lineage: Mapping[str, Any] | None = None,
+        parent: str | None = None,
+        signature: Mapping[str, Any] | None = None,
+        input_example: Any = None,
+        card: Mapping[str, Any] | None = None,
+        bump: str | None = None,
+        alias: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        artifacts: Mapping[str, str | Path] | None = None,
+        serialization_format: str | None = None,
+        compress: Any = None,
+        override_reason: str | None = None,
+        idempotency_key: str | None = None,
+        follow_symlinks: bool = False,
+    ) -> str:
+        """Store a model as a new version and return its ``model_id``.
+
+        Args:
+            model: A live object (written by the flavor that fits it), a path of a file or directory, a readable
+                binary file, or ``None`` for a version that has facts but no files.
+            name: Model name; made if new.
+            version: Label such as ``"1.4.0"`` or ``"alpha-1"``. Without it the next one: ``0.1.0`` first.
+            stage: Where to start (default: ``registry.default_stage``). Anything but ``development`` goes through
+                the same gates as a promotion.
+            performance_metrics: ``{"accuracy": 0.92}``, or with what is known about the measurement:
+                ``{"accuracy": {"value": 0.92, "n": 114, "dataset": "holdout", "split": "test"}}``.
+            hyperparams: Adds to what ``get_params()`` tells.
+            tags: Short texts to find it by. ``attributes``: any JSON.
+            data_lineage: What it was trained on. ``parent``: ref of the version it was made from.
+            input_example: An example input; its type and shape are recorded.
+            bump: ``major``, ``minor`` or ``patch`` instead of a label.
+            alias: Point this alias at the new version in the same step.
+            artifacts: ``{"confusion_matrix.png": path}``: files that travel along.
+            serialization_format: ``joblib``, ``pickle``, ``skops``, ``safetensors`` or ``numpy``; default by type.
+            compress: Flavor specific: joblib 0 to 9, pickle ``True`` for gzip.
+            override_reason: Why a rule about the version step may be broken; recorded.
+            idempotency_key: Makes a repeated call safe even when the model serialises to other bytes.
+            follow_symlinks: Let links inside a directory be followed when they stay inside it.
+
+        Raises:
+            InvalidName, InvalidPath: A name, label or path breaks the rules.
+            AlreadyExists: The label is taken by other content; equal content returns the existing ``model_id``.
+            GateRefused: ``stage`` was asked for and a gate failed.
+        """
+        example = pack.describe_example(input_example)
+        with pack.open_package(
+            model,
+            artifacts or {},
+            self.settings,
+            serialization_format=serialization_format,
+            compress=compress,
+            follow_symlinks=follow_symlinks,
+        ) as package:
+            request = ask.CreateVersion(
+                name=name,
+                version=version,
+                flavor=package.flavor,
+                stage=parse_stage(stage or self.settings.registry.default_stage),
+                description=description,
+                metrics=performance_metrics or {},
+                hyperparams={**package.hyperparams, **(hyperparams or {})},
+                tags=tags or {},
+                attributes={**(attributes or {}), **example},
+                data_lineage=data_lineage or {},
+                parent=parent,
+                signature=signature,
+                environment=package.environment(),
+                framework=package.framework,
+                algorithm=package.algorithm,
+                card=card or {},
+                bump=bump,
+                alias=alias,
+                override_reason=override_reason or "",
+                idempotency_key=idempotency_key,
+            )
+            return pack.upload_and_create(self._service, package, request, self.progress).model_id
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def get_model(self, model_id: str) -> ModelVersion:
+        """The version a ref names, with ``artifact_path`` filled in.
+
+        Raises:
+            VersionNotFound, ModelNotFound, AliasNotFound: Nothing there, or deleted.
+        """
+        return self._here(self._service.get_version(model_id))
+
+    def load_model(self, model_id: str, *, trust: Sequence[str] = (), return_metadata: bool = False) -> Any:
+        """The model itself, ready to use. Bytes are verified against the manifest before anything is deserialised.
+
+        Args:
+            model_id: Any ref.
+            trust: Patterns of classes the pickle may use beyond the built-in allowlist, such as ``["my_pkg.*"]``.
+            return_metadata: Return ``(model, version)``.
+
+        Returns:
+            The live object; for a version registered as raw files, the path of a verified private copy.
+
+        Raises:
+            BlobDamaged: The stored bytes are not what was registered.
+            LoadRefused: The pickle needs names nobody trusts; ``data["globals"]`` lists them.
+        """
+        version = self._service.get_version(model_id)
+        model = load.load(self._service, version, self.settings, trust=tuple(trust), progress=self.progress)
+        return (model, self._here(version)) if return_metadata else model
+
+    def download(self, model_id: str, target: str | Path) -> Path:
+        """Copy all files of a version, verified, into ``target`` (new or empty directory) and return it."""
+        version = self._service.get_version(model_id)
+        return load.download(self._service, version, Path(target), progress=self.progress)
+
+    def list_models(
+        self,
+        *,
+        name: str | None = None,
+        stage: ModelStage | str | None = None,
+        tags: Mapping[str, str] | None = None,
+        framework: str | None = None,
+        algorithm: str | None = None,
+        alias: str | None = None,
+        where: str = "",
+        limit: int | None = None,
+        include_deleted: bool = False,
+    ) -> Versions:
+        """Versions that match every filter, newest first. Without ``limit`` all of them; with one, ``.more`` tells
+        whether there are further ones.
+
+        Args:
+            where: A filter in the query language, for example ``metrics.accuracy > 0.9 and tags.team = 'risk'``.
+        """
+        text = listing.conjunction(
+            where,
+            name=name,
+            stage=parse_stage(stage).value if stage else None,
+            framework=framework,
+            algorithm=algorithm,
+            alias=alias,
+            tags=tags,
+        )
+        request = ask.Search(text=text, deleted=None if include_deleted else False)
+        return listing.fetch(self._service, request, limit, self._here)
+
+    def search_models(self, query: str, *, limit: int | None = None) -> Versions:
+        """Versions by the query language: bare words search name, description and tags.
+
+        Raises:
+            InvalidQuery: With the position of the mistake.
+        """
+        return listing.fetch(self._service, ask.Search(text=query), limit, self._here)
+
+    def list_names(self, contains: str = "") -> list[str]:
+        """Names of all models, sorted."""
+        return [model.name for model in self.iterate_models(contains)]
+
+    def iterate_models(self, contains: str = "") -> Iterator[Model]:
+        """Every model record by name, page by page."""
+        after: str | None = None
+        while True:
+            page = self._service.list_models(contains, limit=500, after=after)
+            yield from page.items
+            if (after := page.next) is None:
+                return
+
+    def get_latest_version(self, name: str, stage: ModelStage | str | None = None) -> str:
+        """``model_id`` of the newest version (highest release by SemVer), or of the newest that stands in ``stage``."""
+        if stage is None:
+            return self._service.get_version(name).model_id
+        return self._service.get_version(
+            f"{self._service.get_model(name).name}@{parse_stage(stage)}"
+        ).model_id
+
+    def get_best_model(
+        self,
+        name: str,
+        metric: str,
+        *,
+        higher_is_better: bool | None = None,
+        stage: ModelStage | str | None = None,
+    ) -> str | None:
+        """``model_id`` of the version with the best value of ``metric``; ``None`` if none has it.
+
+        Direction comes from the metric's own record, then from a table of known metrics, unless stated.
+        """
+        self._service.get_model(name)
+        found = self.list_models(name=name, stage=stage, where=listing.measured_by(metric))
+        return listing.best(found, metric, higher_is_better)
+
+    def get_model_lineage(self, model_id: str) -> list[ModelVersion]:
+        """From the first ancestor to the version itself, following ``parent``."""
+        return [self._here(v) for v in self._service.lineage(model_id)]
+
+    def compare_models(
+        self, model_a_id: str, model_b_id: str, metrics_to_compare: Sequence[str] | None = None
+    ) -> Comparison:
+        """Two versions side by side; ``winner`` is a ``model_id`` or ``None``; ``confidence_kind`` says why."""
+        return self._service.compare(model_a_id, model_b_id, metrics_to_compare)
+
+    # --- stages, gates, pointers ------------------------------------------------------------------------------------
+
+    def promote_model(
+        self,
+        model_id: str,
+        target_stage: ModelStage | str,
+        requirements: Mapping[str, Any] | None = None,
+        *,
+        reason: str = "",
+        expected: str | None = UNSET,
+        keep_existing: bool = False,
+        archive_existing: bool = False,
+        dry_run: bool = False,
+    ) -> Promotion:
+        """Move a version to a stage: the one way up. The model's policy and ``requirements`` must both be met.
+
+        Args:
+            requirements: For example ``{"min_accuracy": 0.85, "max_latency_ms": 40, "tests_passed": True}``.
+            reason: Why; kept in the history.
+            expected: Ref of the version you believe holds the stage now (``None``: nobody); ``Conflict`` if not.
+            keep_existing: Present holders stay, where the policy allows several.
+            archive_existing: The displaced holder goes to ``archived`` instead of ``deprecated``.
+            dry_run: Judge and move nothing.
+
+        Raises:
+            GateRefused: With one reason per failed rule.
+            TransitionNotAllowed: The lifecycle has no such move.
+            Conflict: Someone else moved first.
+        """
+        return self._service.promote(
+            ask.Promote(
+                ref=model_id,
+                target=parse_stage(target_stage),
+                requirements=requirements or {},
+                reason=reason,
+                expected="" if expected is None else expected,
+                keep_existing=keep_existing,
+                incumbent_to=ModelStage.ARCHIVED if archive_existing else None,
+                dry_run=dry_run,
+            )
+        )
+
+    def update_model_stage(
+        self, model_id: str, stage: ModelStage | str, *, reason: str = "", force: bool = False
+    ) -> ModelVersion:
+        """Move a version along its lifecycle, through the same gates as ``promote_model``."""
+        request = ask.Promote(ref=model_id, target=parse_stage(stage), reason=reason, force=force)
+        return self._here(self._service.promote(request).version)
+
+    def archive_model(self, model_id: str, *, reason: str = "", force: bool = False) -> ModelVersion:
+        """Retire a version. Refused while an alias points at it, unless forced with a reason."""
+        return self.update_model_stage(model_id, ModelStage.ARCHIVED, reason=reason, force=force)
+
+    def rollback_model(
+        self,
+        model_id: str,
+        target_version: str | None = None,
+        *,
+        reason: str = "",
+        drill: bool = False,
+        trust: Sequence[str] = (),
+        check_load: bool = True,
+    ) -> Rollback:
+        """Bring ``production`` (or the alias that ``model_id`` names) back to the last good holder.
+
+        The candidate is proven before anything moves: all bytes match, and it loads in a subprocess under the load
+        contract. A candidate that fails is skipped, with its reason in ``considered``.
+
+        Args:
+            model_id: Model name, version or pointer such as ``fraud@champion``.
+            target_version: A label, number (``"#3"``) or ref, instead of the last good one.
+            drill: Prove everything, move nothing.
+            check_load: ``False`` leaves the load check out.
+
+        Raises:
+            NotAllowed: Nothing to go back to, or no candidate is sound.
+        """
+        return load.roll_back(
+            self._service,
+            ask.RollBack(ref=model_id, target=target_version, reason=reason, drill=drill),
+            self.settings,
+            trust=tuple(trust),
+            check_load=check_load,
+        )
+
+    def set_alias(
+        self,
+        name: str,
+        alias: str,
+        ref: str,
+        *,
+        expected: str | None = UNSET,
+        reason: str = "",
+        force: bool = False,
+    ) -> ModelVersion:
+        """Point ``alias`` at a version; ``expected`` makes it a compare-and-set (``None``: the alias must be new)."""
+        wanted = "" if expected is None else expected
+        request = ask.SetAlias(model=name, alias=alias, ref=ref, expected=wanted, reason=reason, force=force)
+        return self._here(self._service.set_alias(request))
+
+    def delete_alias(self, name: str, alias: str, *, reason: str = "", force: bool = False) -> None:
+        """Remove an alias; a protected one only with ``force`` and a reason."""
+        self._service.delete_alias(ask.DeleteAlias(model=name, alias=alias, reason=reason, force=force))
+
+    def protect_alias(self, name: str, alias: str, protected: bool = True, *, reason: str = "") -> None:
+        """Make an alias move only with ``force`` and a reason, or lift that."""
+        self._service.protect_alias(
+            ask.ProtectAlias(model=name, alias=alias, protected=protected, reason=reason)
+        )
+
+    def get_policy(self, name: str) -> dict[str, Any]:
+        """The model's own rules as a mapping, as ``set_policy`` takes it."""
+        from modelyard.domain.policy import to_mapping
+
+        return dict(to_mapping(self._service.get_model(name).policy))
+
+    def set_policy(
+        self, name: str, policy: Mapping[str, Any], *, reason: str = "", expected: int | None = None
+    ) -> Model:
+        """Replace the model's rules: gates per stage, lifecycle, holders, retention, trusted classes.
+
+        Raises:
+            InvalidPolicy: An unknown rule, stage or metric, with the nearest known one.
+        """
+        return self._service.set_policy(
+            ask.SetPolicy(model=name, policy=policy, reason=reason, expected=expected)
+        )
+
+    # --- facts ------------------------------------------------------------------------------------------------------
+
+    def update_model_metrics(
+        self, model_id: str, metrics: Mapping[str, Any], *, revision: int | None = None
+    ) -> ModelVersion:
+        """Append measurements; earlier ones stay in the history."""
+        request = ask.RecordMetrics(ref=model_id, metrics=metrics, revision=revision)
+        return self._here(self._service.record_metrics(request))
+
+    def record_check(
+        self, model_id: str, check: str, passed: bool = True, *, evidence: Mapping[str, Any] | None = None
+    ) -> ModelVersion:
+        """Record a yes or no, such as ``tests_passed``, for gates to look at."""
+        request = ask.RecordCheck(ref=model_id, check=check, passed=passed, evidence=evidence or {})
+        return self._here(self._service.record_check(request))
+
+    def tag(self, model_id: str, **tags: str | None) -> ModelVersion:
+        """Set tags; ``None`` removes one."""
+        return self.annotate(model_id, tags=tags)
+
+    def describe(self, model_id: str, description: str) -> ModelVersion:
+        """Replace a version's description."""
+        return self.annotate(model_id, description=description)
+
+    def update_card(self, model_id: str, fields: Mapping[str, Any]) -> ModelVersion:
+        """Write fields of the model card; ``documentation_complete`` looks at them."""
+        return self.annotate(model_id, card=fields)
+
+    def annotate(self, model_id: str, **changes: Any) -> ModelVersion:
+        """Change tags, attributes, description, card or legal hold of a version in one step."""
+        version = self._service.annotate(ask.Annotate(ref=model_id, **changes))
+        assert isinstance(version, ModelVersion)  # noqa: S101 - narrows the type: whole_model is not set
+        return self._here(version)
+
+    def describe_model(
+        self, name: str, description: str | None = None, tags: Mapping[str, str | None] | None = None
+    ) -> Model:
+        """Change description and tags of a model as a whole."""
+        request = ask.Annotate(ref=name, description=description, tags=tags or {}, whole_model=True)
+        model = self._service.annotate(request)
+        assert isinstance(model, Model)  # noqa: S101 - narrows the type: whole_model is set
+        return model
+
+    # --- questions about time and state -----------------------------------------------------------------------------
+
+    def status(self, name: str) -> ModelStatus:
+        """What is live, since when, by whose decision, is it really that, and can it be undone."""
+        return self._service.status(name)
+
+    def history(self, ref: str = "", *, limit: int | None = None, newest_first: bool = True) -> list[Event]:
+        """Events of a model (its name), of one version (any other ref) or of the registry itself (``""``)."""
+        events: list[Event] = []
+        after: str | None = None
+        while limit is None or len(events) < limit:
+            size = 500 if limit is None else min(500, limit - len(events))
+            page = self._service.history(
+                ask.History(ref=ref, newest_first=newest_first, limit=size, after=after)
+            )
+            events.extend(page.items)
+            if (after := page.next) is None:
+                break
+        return events
+
+    def as_of(self, name: str, at: datetime, pointer: str = "production") -> ModelVersion | None:
+        """The version that ``pointer`` (a stage or an alias) named at that instant; naive times are local."""
+        version = self._service.as_of(ask.AsOf(model=name, at=at.astimezone(), pointer=pointer))
+        return version and self._here(version)
+
+    def get_registry_stats(self) -> dict[str, Any]:
+        """Totals: ``total_models`` counts names, ``total_versions`` versions; stages, frameworks and bytes."""
+        from modelyard.domain.canonical import plain
+
+        return dict(plain(self._service.stats()))
+
+    # --- deleting and caring ----------------------------------------------------------------------------------------
+
+    def delete_model(self, model_id: str, force: bool = False, *, reason: str = "") -> ModelVersion:
+        """Hide a version; ``undelete_model`` brings it back until ``gc`` has collected it.
+
+        Raises:
+            Protected: Something points at it; ``force`` with a ``reason`` overrides.
+        """
+        return self._here(self._service.delete(ask.Delete(ref=model_id, force=force, reason=reason)))
+
+    def undelete_model(self, model_id: str) -> ModelVersion:
+        """Bring a deleted version back, unless its bytes were collected."""
+        return self._here(self._service.undelete(model_id))
+
+    def cleanup(
+        self, older_than_days: int | None = None, *, name: str | None = None, dry_run: bool = False
+    ) -> Retired:
+        """Delete archived versions past their retention. ``dry_run`` lists exactly what a run would delete."""
+        return self._service.retire(ask.Retire(older_than_days=older_than_days, model=name, dry_run=dry_run))
+
+    def gc(self, *, dry_run: bool = True, grace_days: float = 7.0) -> Collected:
+        """Free what deleted versions and unused uploads hold, once idle for ``grace_days``. A dry run by default."""
+        return self._service.collect(ask.Collect(dry_run=dry_run, grace_days=grace_days))
+
+    def fsck(self, *, deep: bool = False, repair: bool = False) -> Fsck:
+        """Look for missing and damaged data. ``deep`` reads every byte; ``repair`` quarantines, never deletes."""
+        return self._service.check(ask.Check(deep=deep, repair=repair))
+
+    def verify_audit(self) -> AuditProof:
+        """Read every event chain from its start; ``breaks`` names the first bad entry of each broken one."""
+        return self._service.verify_audit()
+
+    # --- out and in -------------------------------------------------------------------------------------------------
+
+    def export_registry(self, output_path: str | Path, *, names: Iterable[str] | None = None) -> Path:
+        """Write the registry to a file: ``.json`` holds records and history, ``.tar`` also every byte."""
+        return bundle.write(self._service, Path(output_path), builtins.list(names) if names else None)
+
+    def import_registry(self, path: str | Path) -> Imported:
+        """Read what ``export_registry`` wrote. Repeating it is harmless; nothing present is overwritten."""
+        return bundle.read(self._service, Path(path))
+
+    def _here(self, version: ModelVersion) -> ModelVersion:
+        return load.locate(self._service, version)
+
+
+def _reopen(location: str, settings: Settings) -> ModelRegistry:
+    return ModelRegistry(location, config=settings)
+
+
+__all__ = ["ModelRegistry"]
