@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from modelyard.client import bundle, listing, load, pack
+from modelyard.client import bundle, listing, load, pack, validation
 from modelyard.client.listing import Versions
 from modelyard.domain.answers import (
     AuditProof,
@@ -26,7 +27,7 @@ from modelyard.domain.records import Event, Model, ModelStage, ModelVersion
 from modelyard.ports import service as ask
 from modelyard.ports.service import UNSET, Progress
 from modelyard.settings import Settings, load_settings
-from modelyard.wiring import open_service
+from modelyard.wiring import inspect_database, open_service
 
 if TYPE_CHECKING:
     from modelyard.domain.compare import Comparison
@@ -439,6 +440,15 @@ class ModelRegistry:
         request = ask.RecordCheck(ref=model_id, check=check, passed=passed, evidence=evidence or {})
         return self._here(self._service.record_check(request))
 
+    def validate_model(self, model_id: str) -> ModelVersion:
+        """Run every installed validator (entry points ``modelyard.validators``) and record the check ``validation``.
+
+        A validator is a callable ``(model, version) -> bool | (bool, evidence)``; the check passes if all do. Without
+        any validator nothing is recorded and ``NotSupported`` says how to provide one.
+        """
+        passed, evidence = validation.run(model_id, lambda: self.load_model(model_id, return_metadata=True))
+        return self.record_check(model_id, "validation", passed, evidence=evidence)
+
     def tag(self, model_id: str, **tags: str | None) -> ModelVersion:
         """Set tags; ``None`` removes one."""
         return self.annotate(model_id, tags=tags)
@@ -538,6 +548,10 @@ class ModelRegistry:
     def import_registry(self, path: str | Path) -> Imported:
         """Read what ``export_registry`` wrote. Repeating it is harmless; nothing present is overwritten."""
         return bundle.read(self._service, Path(path))
+
+    def _get_db_connection(self) -> AbstractContextManager[Any]:
+        """A read-only look into the embedded database, for diagnosis; use it in a ``with`` statement."""
+        return inspect_database(self.location)
 
     def _here(self, version: ModelVersion) -> ModelVersion:
         return load.locate(self._service, version)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from modelyard.domain.errors import Conflict, NotSupported, StorageError
 from modelyard.domain.records import Actor, Registry
@@ -11,7 +14,7 @@ from modelyard.ports.clock import Clock
 from modelyard.ports.metadata import Changes, MetadataStore, Put, RegistryKey
 from modelyard.ports.service import RegistryService
 from modelyard.service.local import LocalService
-from modelyard.settings import Settings, resolve_location
+from modelyard.settings import Settings, not_active, resolve_location
 
 FORMAT = 1
 DATABASE = "registry.db"
@@ -27,12 +30,36 @@ def open_service(
     """
     where = resolve_location(None if location is None else str(location), settings)
     _refuse_unbuilt(settings)
+    _tell_inactive(settings)
     if where == "memory://":
         return where, in_memory(settings)
     if "://" in where:
         raise NotSupported(f"{where!r} names a server or database; this build opens folders only")
     root = Path(where).expanduser().absolute()
     return str(root), in_folder(root, settings)
+
+
+@contextmanager
+def inspect_database(location: str) -> Iterator[Any]:
+    """A read-only connection to the database of a registry folder, closed afterwards."""
+    from modelyard.adapters.metadata.sqlite import driver
+
+    path = Path(location) / DATABASE
+    if not path.is_file():
+        raise NotSupported(f"{location!r} is not a registry folder, so there is no database to look into")
+    connection = driver().connect(f"{path.as_uri()}?mode=ro", uri=True)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _tell_inactive(settings: Settings) -> None:
+    """One line in the log for settings that ask for something this build does not do."""
+    if keys := [row.key for row in not_active(settings)]:
+        import logging
+
+        logging.getLogger("modelyard").warning("not active yet, so without effect: %s", ", ".join(keys))
 
 
 def _refuse_unbuilt(settings: Settings) -> None:

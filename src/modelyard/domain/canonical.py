@@ -26,7 +26,7 @@ class _OddFloat(Exception):
 
 def utc_text(moment: datetime) -> str:
     """``2026-03-01T12:00:00.000000Z``: sortable, microseconds always written."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def utc_time(text: str) -> datetime:

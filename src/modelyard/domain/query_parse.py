@@ -189,10 +189,12 @@ class _Parser:
     def _quoted(self, token: Token) -> Expr:
         if self._next.kind == "op":
             self._fail(token, "expected a field before the operator; odd names go in `back-quotes`")
-        word = unquote(self._text, token)
-        if not word:
+        return self._words(token, unquote(self._text, token))
+
+    def _words(self, token: Token, said: str) -> Expr:
+        if not said:
             self._fail(token, "expected something to search for, found empty quotes")
-        return Text(word)
+        return Text(said)
 
     def _condition(self, token: Token) -> Expr:
         if self._next.kind == "op":
@@ -207,7 +209,7 @@ class _Parser:
             self._index += 2
             self._count(token)
             return Not(self._in(token))
-        return Text(token.text.replace("`", ""))
+        return self._words(token, token.text.replace("`", ""))
 
     def _list_follows(self, token: Token, distance: int) -> bool:
         """Whether ``in`` is the operator: ``trained in paris`` is three words, ``stage in production`` a

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.domain import card, metrics, names, policy
 from modelyard.domain.canonical import plain
-from modelyard.domain.errors import Conflict, InvalidInput
+from modelyard.domain.errors import Conflict, InvalidInput, NotAllowed
 from modelyard.domain.pointers import Board
 from modelyard.domain.records import Check, Model, ModelVersion
 from modelyard.ports.service import Annotate, RecordCheck, RecordMetrics, SetPolicy
@@ -196,6 +196,7 @@ def set_policy(service: LocalService, request: SetPolicy) -> Model:
                 data={"version": model.policy.version},
             )
         parsed, warnings = policy.parse_policy(request.policy, known_metrics=_known_metrics(service, model))
+        _check_holders(model, parsed)
         stamped = replace(
             parsed,
             version=model.policy.version + 1,
@@ -215,6 +216,18 @@ def set_policy(service: LocalService, request: SetPolicy) -> Model:
         return written, draft
 
     return service.decide(step)
+
+
+def _check_holders(model: Model, wanted: policy.Policy) -> None:
+    """A limit below what holds a stage today would be broken from its first moment."""
+    for stage, numbers in model.holders.items():
+        limit = wanted.holders.get(stage, 0)
+        if 0 < limit < len(numbers):
+            held = ", ".join(f"#{number}" for number in numbers)
+            raise NotAllowed(
+                f"{len(numbers)} versions of {model.name!r} hold {stage} ({held}), more than the {limit} that the new "
+                "policy allows; move some of them first"
+            )
 
 
 def _known_metrics(service: LocalService, model: Model) -> set[str] | None:

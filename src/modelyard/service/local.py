@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -46,6 +47,7 @@ from modelyard.service import (
 from modelyard.service.draft import Again, Draft
 
 T = TypeVar("T")
+LOG = logging.getLogger("modelyard")
 
 PATIENCE = 30.0
 """Seconds that a commit keeps trying. Tombstones of blobs outlive this by far, which collection relies on."""
@@ -114,6 +116,7 @@ class LocalService:
             else:
                 try:
                     self.store.commit(draft.changes())
+                    _tell(draft)
                     return result
                 except Conflict as conflict:
                     waiting_for = conflict
@@ -250,3 +253,9 @@ class LocalService:
         self.store.close()
         self.blobs.close()
         self.manifests.close()
+
+
+def _tell(draft: Draft) -> None:
+    """Follow along with ``logging.getLogger("modelyard")``: one line per event, after it is durable."""
+    for event in draft.log:
+        LOG.info("%s %s of %r by %s", event.action, event.subject, event.model, event.actor)
