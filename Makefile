@@ -68,6 +68,7 @@ bench: $(READY) ## measure, beside the floors and peers that are installed (quie
 
 docs: $(READY) ## write the generated reference pages again
 	$(BIN)/python -m modelyard.settings docs/reference/configuration.md
+	$(BIN)/python -m modelyard.cli.reference docs/reference/cli.md
 	$(BIN)/python docs/generate.py
 
 # Hashes of every published file, so that one lock file serves each supported Python and platform. The index settings

@@ -533,7 +533,10 @@ class ModelRegistry:
 
     def fsck(self, *, deep: bool = False, repair: bool = False) -> Fsck:
         """Look for missing and damaged data. ``deep`` reads every byte; ``repair`` quarantines, never deletes."""
-        return self._service.check(ask.Check(deep=deep, repair=repair))
+        follow = None
+        if self.progress is not None and deep:
+            follow = self.progress("reading every file", self._service.stats().stored_bytes)
+        return self._service.check(ask.Check(deep=deep, repair=repair), follow)
 
     def verify_audit(self) -> AuditProof:
         """Read every event chain from its start; ``breaks`` names the first bad entry of each broken one."""

@@ -20,6 +20,10 @@ SAFE_INTEGER = 2**53 - 1
 """Largest integer that every JSON reader holds exactly (RFC 8785, section 3.2.2.3)."""
 
 
+NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+"""``repr`` of the floats that JSON lacks, and the text that stands for them."""
+
+
 class _OddFloat(Exception):
     """A float that ``repr`` and ECMAScript write differently."""
 
@@ -35,9 +39,9 @@ def utc_time(text: str) -> datetime:
 
 
 def plain(value: Any) -> Any:
-    """Records, enums, times, tuples and sets as plain JSON values; mapping keys become text."""
+    """Records, enums, times, tuples and sets as plain JSON values; keys and non-finite numbers become text."""
     if value is None or isinstance(value, bool | str | int | float):
-        return value.value if isinstance(value, Enum) else value
+        return _scalar(value)
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -49,6 +53,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return sorted(plain(item) for item in value)
     raise TypeError(f"{type(value).__name__} has no JSON form: {value!r:.80}")
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    return NOT_FINITE.get(repr(value), value) if isinstance(value, float) else value
 
 
 def canonical(value: Any) -> bytes:
@@ -121,7 +131,7 @@ def _integer(value: int) -> int | str:
 
 def _float(value: float, *, strict: bool) -> Any:
     if value != value or value in (float("inf"), float("-inf")):
-        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[repr(value)]
+        return NOT_FINITE[repr(value)]
     if value.is_integer() and abs(value) <= SAFE_INTEGER:
         return int(value)
     if strict and (value.is_integer() or "e" in repr(value)):

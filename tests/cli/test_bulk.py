@@ -1,0 +1,107 @@
+"""Many registrations from one file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def write(place: Path, data: object, name: str = "models.json") -> str:
+    (place / name).write_text(json.dumps(data))
+    return name
+
+
+GOOD = {"name": "good", "version": "1.0.0", "model_path": "weights.bin"}
+
+
+def test_entries_take_the_flags_of_register(cli: Any, weights: Path, place: Path) -> None:
+    entry = GOOD | {
+        "stage": "testing",
+        "description": "what it is",
+        "metrics": {"accuracy": 0.9},
+        "params": {"depth": 3},
+        "tags": {"team": "risk"},
+        "alias": "champion",
+        "artifacts": {"notes.txt": "notes.txt"},
+        "card": {"owner": "me"},
+        "data-lineage": {"rows": 10},
+    }
+    (place / "notes.txt").write_text("hello")
+    cli("bulk-register", write(place, {"models": [entry]}))
+    version = cli("info", "good@champion", "--json").json
+    assert version["stage"] == "testing"
+    assert version["hyperparams"]["depth"] == 3
+    assert version["tags"] == {"team": "risk"}
+    assert version["card"] == {"owner": "me"}
+    assert {file["path"] for file in version["files"]} >= {"notes.txt"}
+
+
+def test_a_rerun_skips_what_is_there_with_and_without_labels(cli: Any, weights: Path, place: Path) -> None:
+    name = write(place, [GOOD, {"name": "unlabelled", "model_path": "weights.bin"}])
+    first = cli("bulk-register", name, "--json").json["models"]
+    again = cli("bulk-register", name, "--json").json["models"]
+    assert [one["outcome"] for one in first] == ["registered", "registered"]
+    assert [one["outcome"] for one in again] == ["there already", "there already"]
+    assert [one["model_id"] for one in first] == [one["model_id"] for one in again]
+    assert cli("stats", "--json").json["total_versions"] == 2
+
+
+def test_new_bytes_without_a_label_are_a_new_version(cli: Any, weights: Path, place: Path) -> None:
+    name = write(place, [{"name": "unlabelled", "model_path": "weights.bin"}])
+    cli("bulk-register", name)
+    weights.write_bytes(b"other")
+    assert cli("bulk-register", name, "--json").json["models"][0]["outcome"] == "registered"
+
+
+def test_everything_is_checked_before_the_first_is_registered(cli: Any, weights: Path, place: Path) -> None:
+    entries = [
+        GOOD,
+        {"name": "x", "version": "not ok", "model_path": "weights.bin"},
+        {"name": "y", "model_path": "missing.bin"},
+        {"name": "z", "model_path": "weights.bin", "metrcs": {}},
+        {"name": "w", "model_path": "weights.bin", "metrics": [1]},
+        {"name": "v", "model_path": "weights.bin", "stage": "prod"},
+        {"name": "u", "model_path": "weights.bin", "metrics": {"accuracy": "high"}},
+        {"model_path": "weights.bin"},
+        "text",
+        GOOD,
+    ]
+    ran = cli("bulk-register", write(place, entries), code=2)
+    for said in (
+        "entry 2 (x)",
+        "missing.bin",
+        "Did you mean 'metrics'?",
+        "an object",
+        "entry 6",
+        "entry 7",
+        "'name' is missing",
+    ):
+        assert said in ran.err
+    assert "two entries have this name" in ran.err
+    assert "nothing was registered" in ran.err
+    assert not (place / "model_registry").exists()
+
+
+def test_a_refused_entry_stops_no_other_and_gives_the_exit_code(cli: Any, weights: Path, place: Path) -> None:
+    cli("bulk-register", write(place, [GOOD]))
+    (place / "other.bin").write_bytes(b"other bytes")
+    entries = [GOOD | {"model_path": "other.bin"}, GOOD | {"version": "1.1.0"}]
+    ran = cli("bulk-register", write(place, entries), code=5)
+    assert "failed" in ran.out
+    assert cli("info", "good:1.1.0", "--json").json["number"] == 2
+
+
+@pytest.mark.parametrize("data", [[], {}, {"models": {}}, 3])
+def test_a_file_without_entries_is_refused(cli: Any, place: Path, data: object) -> None:
+    assert "expected a list of entries" in cli("bulk-register", write(place, data), code=2).err
+
+
+def test_paths_start_at_the_files_folder(cli: Any, weights: Path, place: Path) -> None:
+    (place / "sub").mkdir()
+    weights.rename(place / "sub" / "weights.bin")
+    (place / "sub" / "models.json").write_text(json.dumps([GOOD]))
+    cli("bulk-register", "sub/models.json")
+    assert cli("info", "good", "--json").json["size"] == 1024
