@@ -188,7 +188,10 @@ class Session:
             body: dict[str, Any] = {"code": code, "detail": detail, "reasons": causes}
             click.echo(dump(body | ({"data": data} if data else {})), err=True)
             return
-        click.echo(f"{self.paint('modelyard:', 'bad', err=True)} {plain(detail)}", err=True, color=True)
+        # A query's error shows the query with a caret on lines of their own; anyone else's line break is text.
+        breaks = "\n  " if code == "invalid_query" else None
+        shown = breaks.join(map(plain, detail.split(breaks))) if breaks else plain(detail)
+        click.echo(f"{self.paint('modelyard:', 'bad', err=True)} {shown}", err=True, color=True)
         for cause in causes:
             click.echo(f"  - {plain(cause)}", err=True)
 

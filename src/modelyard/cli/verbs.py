@@ -26,6 +26,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "alias": "Point names such as 'champion' at versions.",
         "policy": "Show or replace a model's own rules.",
         "check": "Record that a test passed or failed.",
+        "validate": "Run the installed validators and record what they say.",
         "metrics": "Show or add measurements of a version.",
         "tag": "Set or remove tags.",
         "describe": "Replace a description.",
