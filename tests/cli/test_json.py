@@ -67,7 +67,8 @@ MORE: tuple[tuple[str, ...], ...] = (
 
 
 def test_every_verb_is_tried() -> None:
-    assert set(COMMANDS) == set(VERBS)
+    elsewhere = {"validate"}  # needs an installed validator: test_validate.py
+    assert set(COMMANDS) | elsewhere == set(VERBS)
 
 
 @pytest.mark.parametrize("words", [(k, *v) for k, v in COMMANDS.items()] + list(MORE), ids=" ".join)
