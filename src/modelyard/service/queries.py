@@ -27,6 +27,9 @@ from modelyard.service import resolve, rollback
 if TYPE_CHECKING:
     from modelyard.service.local import LocalService
 
+STATUS_TRIES = 5
+"""A model that moves faster than this is answered for one of its moments all the same."""
+
 LONGEST_LINE = 10_000
 """Ancestors that a lineage follows; more than this is a cycle written by another program."""
 
@@ -109,8 +112,16 @@ def as_of(service: LocalService, request: AsOf) -> ModelVersion | None:
 
 
 def status(service: LocalService, name: str) -> ModelStatus:
-    """The five answers, and what one asks next, from one read of each record."""
-    model = resolve.model_named(service, name)
+    """The five answers, and what one asks next; asked again when the model moved while they were gathered."""
+    for _ in range(STATUS_TRIES):
+        model = resolve.model_named(service, name)
+        answer = _status(service, model)
+        if resolve.model_named(service, name).revision == model.revision:
+            break
+    return answer
+
+
+def _status(service: LocalService, model: Model) -> ModelStatus:
     production = ModelStage.PRODUCTION.value
     number = resolve.holder(model, f"stage:{production}")
     live = service.store.get(NumberKey(model.key, number)) if number is not None else None

@@ -80,6 +80,8 @@ def _by_id(service: LocalService, ref: Ref) -> ModelVersion:
 def _latest(service: LocalService, ref: Ref) -> ModelVersion:
     model = model_named(service, ref.model)
     found = service.store.get(VersionKey(model.latest)) if model.latest else None
+    if found is not None and found.deleted and _moved(service, model):
+        return _latest(service, ref)
     if found is None:
         raise VersionNotFound(
             f"model {model.name!r} has no version that is neither archived nor deleted; "
@@ -146,7 +148,25 @@ def _at_pointer(service: LocalService, ref: Ref) -> ModelVersion:
         number = holder(model, pointer)
     if number is None:
         raise AliasNotFound(_nothing_there(model, pointer, ref))
-    return _by_number(service, Ref(kind="number", model=model.name, number=number))
+    found = _by_number(service, Ref(kind="number", model=model.name, number=number))
+    now = ref.at is None and not ref.back
+    if now and not _agrees(found, pointer) and _moved(service, model):
+        return _at_pointer(service, ref)
+    return found
+
+
+def _agrees(found: ModelVersion, pointer: str) -> bool:
+    """Whether a version says of itself what the pointer says of it; if not, one was read before a move, one after."""
+    kind, _, name = pointer.partition(":")
+    if found.deleted:
+        return False
+    return name in found.aliases if kind == "alias" else found.stage.value == name
+
+
+def _moved(service: LocalService, model: Model) -> bool:
+    """Whether the model has changed since it was read; if not, what disagrees is damage, which ``fsck`` names."""
+    present = service.store.get(ModelKey(model.key))
+    return present is not None and present.revision != model.revision
 
 
 _RESOLVERS = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.domain import lifecycle, refs
 from modelyard.domain.answers import Candidate, Rollback
-from modelyard.domain.errors import Conflict, ModelyardError, NotAllowed
+from modelyard.domain.errors import Conflict, IntegrityError, NotAllowed, NotFound
 from modelyard.domain.pointers import Board
 from modelyard.domain.records import Model, ModelStage, ModelVersion
 from modelyard.ports.metadata import NumberKey
@@ -131,12 +131,15 @@ def _unfit(
 
 
 def damage(service: LocalService, version: ModelVersion) -> tuple[str, ...]:
-    """What is wrong with a version's bytes, every file read or known to be unchanged since it was."""
+    """What is wrong with a version's bytes, every file read or known to be unchanged since it was.
+
+    A disk that refuses for a moment says nothing about the bytes: its ``StorageError`` goes to the caller.
+    """
     found: list[str] = []
     for entry in version.files:
         try:
             service.blobs.verify(entry.digest)
-        except ModelyardError as error:
+        except (IntegrityError, NotFound) as error:
             found.append(f"{entry.path}: {error.detail}")
     return tuple(found)
 
