@@ -1,0 +1,105 @@
+"""Questions about models, blobs, events and counts as SQL text with named parameters; see ``sql_search`` for versions.
+
+Pages continue from sort values (keyset), never from an offset: the last page costs what the first does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from modelyard.adapters.metadata import paging
+from modelyard.adapters.metadata.changes import check_tally
+from modelyard.adapters.metadata.rows import micros
+from modelyard.domain.names import fold
+from modelyard.ports.metadata import BlobQuery, EventQuery, ModelQuery, TallyQuery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A statement whose first ``marks`` columns are the sort values; ``:limit`` is given by who runs it."""
+
+    sql: str
+    given: dict[str, Any]
+    marks: int
+
+
+def model_answer(query: ModelQuery) -> Answer:
+    """Models by name; the folded words are looked through row by row, since models are few."""
+    where, given = ["1"], dict[str, Any]()
+    if query.contains:
+        where.append("instr(search, :word) > 0")
+        given["word"] = fold(query.contains)
+    if query.after is not None:
+        where.append('(name, "key") > (:name, :key)')
+        given["name"], given["key"] = paging.unseal(query, query.after)
+    columns = 'name, "key", "key", slug, revision, doc, row_digest'
+    order = 'name, "key"'
+    return Answer(sql=_select(columns, "models", where, order), given=given, marks=2)
+
+
+def blob_answer(query: BlobQuery) -> Answer:
+    """Blobs by digest."""
+    where, given = ["1"], dict[str, Any]()
+    for name in ("digest", "state", "size", "probe"):
+        if (value := getattr(query, name)) is not None:
+            where.append(f"{name} = :{name}")
+            given[name] = value
+    if query.unreferenced:
+        where.append("NOT EXISTS (SELECT 1 FROM version_files f WHERE f.digest = blobs.digest)")
+    if query.idle_since is not None:
+        where.append("touched <= :idle")
+        given["idle"] = micros(query.idle_since)
+    if query.after is not None:
+        where.append("digest > :after")
+        (given["after"],) = paging.unseal(query, query.after)
+    columns = "digest, digest, revision, doc, row_digest"
+    return Answer(sql=_select(columns, "blobs", where, "digest"), given=given, marks=1)
+
+
+def event_answer(query: EventQuery) -> Answer:
+    """Events of one chain by sequence, or of all by position."""
+    by = "position" if query.model_key is None else "sequence"
+    where, given = ["1"], dict[str, Any]()
+    if query.model_key is not None:
+        where.append("model_key = :model_key")
+        given["model_key"] = query.model_key
+    if query.subject:
+        where.append("subject = :subject")
+        given["subject"] = query.subject
+    if query.until is not None:
+        where.append("at <= :until")
+        given["until"] = micros(query.until)
+    if query.after is not None:
+        where.append(f"{by} {'<' if query.newest_first else '>'} :after")
+        (given["after"],) = paging.unseal(query, query.after)
+    columns = f"{by}, position, model_key, sequence, doc, row_digest"
+    order = f"{by} DESC" if query.newest_first else by
+    return Answer(sql=_select(columns, "events", where, order), given=given, marks=1)
+
+
+def tally_sql(query: TallyQuery) -> str:
+    """Counts by one column.
+
+    Raises:
+        InvalidQuery: There is nothing to count by under that name.
+    """
+    check_tally(query)
+    if query.by in _TOTALS:
+        return _TOTALS[query.by]
+    model = "" if query.model_key is None else "AND model_key = :model_key "
+    return (
+        f"SELECT {query.by}, count(*), sum(size) FROM versions WHERE deleted = 0 {model}"  # noqa: S608
+        f"GROUP BY {query.by} ORDER BY count(*) DESC, {query.by} LIMIT :limit"
+    )
+
+
+_TOTALS = {
+    "model": "SELECT 'models', count(*), 0 FROM models LIMIT :limit",
+    "blob": "SELECT 'blobs', count(*), coalesce(sum(size), 0) FROM blobs WHERE state <> 'deleted' LIMIT :limit",
+}
+
+
+def _select(columns: str, table: str, where: list[str], order: str) -> str:
+    """Only names from this package are written into the text; values are always parameters."""
+    return f"SELECT {columns} FROM {table} WHERE {' AND '.join(where)} ORDER BY {order} LIMIT :limit"  # noqa: S608
