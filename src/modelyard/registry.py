@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from modelyard.client import bundle, listing, load, pack, validation
+from modelyard.client import listing, load, pack, validation
 from modelyard.client.listing import Versions
 from modelyard.domain.answers import (
     AuditProof,
@@ -446,8 +446,9 @@ class ModelRegistry:
         A validator is a callable ``(model, version) -> bool | (bool, evidence)``; the check passes if all do. Without
         any validator nothing is recorded and ``NotSupported`` says how to provide one.
         """
-        passed, evidence = validation.run(model_id, lambda: self.load_model(model_id, return_metadata=True))
-        return self.record_check(model_id, "validation", passed, evidence=evidence)
+        version = self._service.get_version(model_id).model_id
+        passed, evidence = validation.run(model_id, lambda: self.load_model(version, return_metadata=True))
+        return self.record_check(version, "validation", passed, evidence=evidence)
 
     def tag(self, model_id: str, **tags: str | None) -> ModelVersion:
         """Set tags; ``None`` removes one."""
@@ -546,10 +547,14 @@ class ModelRegistry:
 
     def export_registry(self, output_path: str | Path, *, names: Iterable[str] | None = None) -> Path:
         """Write the registry to a file: ``.json`` holds records and history, ``.tar`` also every byte."""
+        from modelyard.client import bundle  # tarfile is 14 ms
+
         return bundle.write(self._service, Path(output_path), builtins.list(names) if names else None)
 
     def import_registry(self, path: str | Path) -> Imported:
         """Read what ``export_registry`` wrote. Repeating it is harmless; nothing present is overwritten."""
+        from modelyard.client import bundle
+
         return bundle.read(self._service, Path(path))
 
     def _get_db_connection(self) -> AbstractContextManager[Any]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from modelyard.adapters.blobs.faults import storage_errors
 from modelyard.client.pack import ProgressFactory
 from modelyard.domain.answers import Rollback
 from modelyard.domain.errors import AlreadyExists, LoadRefused, NotAllowed, NotFound
@@ -138,6 +139,13 @@ def download(
     """All files, verified, below ``target``: whole or not at all. ``target`` must be new or an empty directory."""
     if not version.files:
         raise NotFound(f"{version.name}:{version.version} has no files to download; it holds facts only")
+    with storage_errors(f"downloading to {str(target)!r}"):
+        return _download(service, version, target, progress)
+
+
+def _download(
+    service: RegistryService, version: ModelVersion, target: Path, progress: ProgressFactory | None
+) -> Path:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise AlreadyExists(f"{str(target)!r} exists and is not an empty directory; choose a new one")
     target.parent.mkdir(parents=True, exist_ok=True)

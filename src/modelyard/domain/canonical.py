@@ -94,7 +94,7 @@ def _ready(value: Any) -> Any:
     if kind is str or value is None or kind is bool:
         return value
     if kind is dict:
-        if any(max(key, default="") > "\ud7ff" for key in value if type(key) is str):
+        if not all(map(_sorts_alike, value)):
             raise _OddFloat
         return {key if type(key) is str else str(key): _ready(item) for key, item in value.items()}
     if kind is list or kind is tuple:
@@ -104,6 +104,11 @@ def _ready(value: Any) -> Any:
     if kind is float:
         return _float(value, strict=True)
     return _ready(plain(value)) if not isinstance(value, int | float | str) else _ready(_base(value))
+
+
+def _sorts_alike(key: object) -> bool:
+    """Whether code points and UTF-16 units put this key in the same place."""
+    return type(key) is not str or key.isascii() or max(key) <= "\ud7ff"
 
 
 def _base(value: Any) -> Any:

@@ -42,15 +42,17 @@ def claim(
     """
     rows: dict[str, Blob] = {}
     verdicts: dict[str, ScanReport] = {}
+    by_digest: dict[str, ScanReport] = {}
     for entry in files:
-        row = rows.get(entry.digest) or _claim_one(service, entry, scans)
-        rows[entry.digest] = row
-        if row.scan is not None:
-            verdicts[entry.path] = row.scan
+        if entry.digest not in rows:
+            rows[entry.digest], by_digest[entry.digest] = _claim_one(service, entry, scans)
+        verdicts[entry.path] = by_digest[entry.digest]
     return list(rows.values()), verdicts
 
 
-def _claim_one(service: LocalService, entry: FileEntry, scans: dict[str, ScanReport]) -> Blob:
+def _claim_one(
+    service: LocalService, entry: FileEntry, scans: dict[str, ScanReport]
+) -> tuple[Blob, ScanReport]:
     row = service.store.get(BlobKey(check_digest(entry.digest)))
     if row is not None and row.state == "deleting":
         collection.finish_one(service, row)
@@ -62,14 +64,8 @@ def _claim_one(service: LocalService, entry: FileEntry, scans: dict[str, ScanRep
         scan = scans[entry.digest] = judge(service, entry.digest, entry.size)
     now = service.clock.now()
     if row is None:
-        return Blob(
-            digest=entry.digest,
-            size=entry.size,
-            touched_at=now,
-            scan=scan,
-            revision=1,
-        )
-    return replace(row, state="live", touched_at=now, scan=scan, revision=row.revision + 1)
+        row = Blob(digest=entry.digest, size=entry.size, touched_at=now)
+    return replace(row, state="live", touched_at=now, scan=scan, revision=row.revision + 1), scan
 
 
 def _look_at(store: BlobStore, entry: FileEntry) -> None:

@@ -70,10 +70,16 @@ def _deleted(service: LocalService, cutoff: datetime) -> Iterator[ModelVersion]:
     while True:
         page = service.store.find(VersionQuery(deleted=True, limit=500, after=after))
         for version in page.items:
-            if version.collected_at is None and version.deleted_at and version.deleted_at <= cutoff:
+            if _is_due(version, cutoff):
                 yield version
         if (after := page.next) is None:
             return
+
+
+def _is_due(version: ModelVersion, cutoff: datetime) -> bool:
+    """Deleted before ``cutoff``, not collected yet, and under no legal hold: a hold outlives even a forced deletion."""
+    deleted = version.deleted_at is not None and version.deleted_at <= cutoff
+    return deleted and version.collected_at is None and not version.legal_hold
 
 
 def _collect_version(
@@ -82,7 +88,7 @@ def _collect_version(
     """A deleted version lets go of its bytes; its record stays as a tombstone of number and label."""
     model = resolve.model_named(service, version.name)
     current = resolve.version(service, version.model_id, deleted=True)
-    if current.deleted_at is None or current.deleted_at > cutoff or current.collected_at is not None:
+    if not _is_due(current, cutoff):
         return None, None
     board = Board(model=model, at=service.clock.now(), actor=service.actor)
     board.facts(current, collected_at=board.at)

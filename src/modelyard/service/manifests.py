@@ -6,12 +6,12 @@ further disk syncs. How far the copies have come is a record, so a restart goes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from modelyard.domain import manifest
 from modelyard.domain.canonical import sha256
-from modelyard.domain.errors import Conflict, StorageError
+from modelyard.domain.errors import Conflict, IntegrityError, StorageError
 from modelyard.domain.records import ModelVersion, Receipt
 from modelyard.ports.metadata import Changes, Put, ReceiptKey, VersionKey
 
@@ -26,7 +26,8 @@ AT_CLOSE = 50
 def drain(service: LocalService, limit: int | None = AT_CLOSE) -> int:
     """Write the copies that are outstanding, oldest first; returns how many versions it came past.
 
-    A disk that refuses only postpones the copies. Two processes may do the same work twice, harmlessly.
+    A disk that refuses, or a damaged row, only postpones the copies: closing is no moment to fail. Two processes may
+    do the same work twice, harmlessly.
     """
     receipt = service.store.get(ReceiptKey(CURSOR))
     position = int(receipt.result["position"]) if receipt else 0
@@ -37,7 +38,7 @@ def drain(service: LocalService, limit: int | None = AT_CLOSE) -> int:
                 write(service, version)
                 done += 1
             reached = passed
-    except StorageError:
+    except (StorageError, IntegrityError):
         return done
     if reached > position:
         _remember(service, receipt, reached)
@@ -60,9 +61,7 @@ def _registered(
         left = None if left is None else left - len(found)
 
 
-def _version_of(service: LocalService, after: object) -> ModelVersion | None:
-    if not isinstance(after, dict):
-        return None
+def _version_of(service: LocalService, after: Mapping[str, Any]) -> ModelVersion | None:
     ids = [v["model_id"] for v in after.values() if isinstance(v, dict) and "model_id" in v and "digest" in v]
     return service.store.get(VersionKey(ids[0])) if ids else None
 

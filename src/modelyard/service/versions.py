@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.domain import card, manifest, metrics, names, policy, versioning
 from modelyard.domain.canonical import canonical, fingerprint, plain
-from modelyard.domain.errors import AlreadyExists, InvalidInput, InvalidName
+from modelyard.domain.errors import AlreadyExists, InvalidInput
 from modelyard.domain.pointers import Board
 from modelyard.domain.records import (
     LineageEdge,
@@ -67,10 +67,6 @@ def create(service: LocalService, request: CreateVersion) -> ModelVersion:
 def _check(request: CreateVersion) -> str:
     """Everything that can be wrong by itself; returns the model's name in its one spelling."""
     name = names.check_model_name(request.name)
-    if names.is_id(name):
-        raise InvalidName(
-            f"{name!r} has the shape of a model_id and cannot be a model's name; choose another"
-        )
     if request.version is not None:
         names.check_label(request.version)
         if request.bump:
@@ -221,7 +217,7 @@ def _version(
         model_id=work.model_id,
         name=model.name,
         number=model.last_number + 1,
-        version=request.version or _next_label(service, model, request.bump or "patch"),
+        version=request.version or versioning.next_label(model.highest or None, request.bump or "patch"),
         created_at=now,
         created_by=service.actor.name,
         files=tuple(sorted(request.files, key=lambda f: f.path)),
@@ -249,14 +245,6 @@ def _version(
         content_digest=manifest.content_digest(version.files),
         digest=manifest.build(version).digest,
     )
-
-
-def _next_label(service: LocalService, model: Model, level: str) -> str:
-    """The step after the highest label ever given, deleted ones included."""
-    label = versioning.next_label(model.highest or None, level)
-    while service.store.get(LabelKey(model.key, versioning.label_key(label))) is not None:
-        label = versioning.bump(label, "patch")
-    return label
 
 
 def _highest(model: Model, version: ModelVersion) -> str:

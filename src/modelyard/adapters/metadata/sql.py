@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,7 +32,7 @@ from modelyard.adapters.metadata.sql_query import Answer, blob_answer, event_ans
 from modelyard.adapters.metadata.sql_search import version_page
 from modelyard.adapters.metadata.sql_write import Writer, parameters
 from modelyard.adapters.metadata.sqlite import Connections, driver
-from modelyard.domain.errors import IntegrityError, NotSupported
+from modelyard.domain.errors import IntegrityError, NotSupported, StorageError, StorageFull
 from modelyard.domain.events import moves
 from modelyard.domain.records import Event, Move
 from modelyard.ports.metadata import (
@@ -139,6 +140,15 @@ class SqlMetadata:
             StorageError: The database refused; nothing was changed.
         """
         check_form(changes)
+        try:
+            self._apply(changes)
+        except StorageFull:
+            # The log may be full of pages that can go home in place; then even a delete on a full disk finds room.
+            with suppress(StorageError), self._connections.reading() as connection:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._apply(changes)
+
+    def _apply(self, changes: Changes) -> None:
         with self._connections.writing() as connection:
             Writer(connection.cursor(), words=self._has_words(connection)).apply(changes)
 

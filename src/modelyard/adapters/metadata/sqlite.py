@@ -101,6 +101,42 @@ def _opened(path: Path, *, create: bool) -> Any:
     )
 
 
+def is_frozen(path: Path) -> bool:
+    """Whether a cleanly closed database lies where this process cannot write.
+
+    SQLite opens such a file (its log would need a ``-shm`` beside it) only when told that nobody writes it.
+    """
+    log = path.with_name(path.name + "-wal")
+    return path.exists() and not log.exists() and not os.access(path.parent, os.W_OK)
+
+
+@contextmanager
+def frozen(path: Path) -> Iterator[Any]:
+    """A connection to a frozen file; whoever wrote to it meanwhile is noticed, and nothing read then counts.
+
+    Raises:
+        StorageError: Somebody else opened the registry for writing while it was read.
+    """
+    before = _stamp(path)
+    with translated(path):
+        connection = driver().connect(
+            f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True, isolation_level=None
+        )
+    try:
+        with translated(path):
+            connection.create_function("fold", 1, fold, deterministic=True)
+            yield connection
+    finally:
+        connection.close()
+    if not is_frozen(path) or _stamp(path) != before:
+        raise StorageError(f"database {path} was written by somebody else while it was read; read again")
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 def _settle(connection: Any) -> None:
     for pragma in _PRAGMAS:
         connection.execute(pragma)
@@ -154,6 +190,10 @@ class Connections:
     def reading(self) -> Iterator[Any]:
         """A connection for single statements, each of which sees one state."""
         self._here()
+        if not self._idle and is_frozen(self.path):
+            with frozen(self.path) as connection:
+                yield connection
+            return
         with translated(self.path):
             try:
                 connection = self._idle.pop()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from modelyard.adapters.metadata import statements_sqlite as sql
-from modelyard.adapters.metadata.sqlite import connect, driver, set_journal, translated
+from modelyard.adapters.metadata.sqlite import connect, driver, frozen, is_frozen, set_journal, translated
 from modelyard.domain.errors import NotSupported
 
 ALEMBIC_TABLE: Final = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"  # noqa: E501
@@ -31,6 +31,10 @@ def migrate(path: Path) -> None:
         StorageError: The file cannot be opened or written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if is_frozen(path):
+        with frozen(path) as connection:
+            if _schema_version(connection) == sql.SCHEMA_VERSION:
+                return
     connection = connect(path, create=True)
     try:
         with translated(path):
