@@ -302,7 +302,6 @@ class Blob:
 
     Attributes:
         state: ``live`` or ``deleting`` or ``deleted`` (a tombstone that outlives every decision begun before it).
-        probe: Cheap fingerprint of size, first and last 64 KiB: a hint that the same bytes may be here, never proof.
         touched_at: Last time a commit referred to it; collection counts its grace from here.
         encoding: ``identity``; readers refuse what they do not know.
         scan: Verdict on these bytes, so that unchanged bytes are never scanned twice.
@@ -311,7 +310,6 @@ class Blob:
     digest: str
     size: int
     state: str = "live"
-    probe: str = ""
     touched_at: datetime
     encoding: str = "identity"
     scan: ScanReport | None = None

@@ -140,16 +140,14 @@ class BlobQuery:
     """Blobs by digest, ascending.
 
     ``unreferenced``: only those that no version's files name (deleted versions still name theirs, collected ones do
-    not). ``idle_since``: only those not touched after that time. ``size`` and ``probe`` together ask "might we have
-    these bytes". ``digest``: only that one, with the other conditions.
+    not). ``idle_since``: only those not touched after that time. ``digest``: only that one, with the
+    other conditions.
     """
 
     digest: str | None = None
     unreferenced: bool = False
     idle_since: datetime | None = None
     state: str | None = None
-    size: int | None = None
-    probe: str | None = None
     limit: int = 100
     after: str | None = None
 

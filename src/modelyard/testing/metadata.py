@@ -330,7 +330,7 @@ class MetadataContract:
             registry_id="r", format=1, created_at=T0, sequence=2, head="aa", head_at=T0, revision=1
         )
         scan = ScanReport(verdict="clean", globals=("a.b",))
-        blob = a_blob(state="live", probe="p", encoding="identity", scan=scan)
+        blob = a_blob(state="live", encoding="identity", scan=scan)
         receipt = Receipt(key="k", request="q", result={"model_id": "x"}, at=T0, revision=1)
         seed(store, registry, blob, receipt)
         assert store.get(RegistryKey()) == registry
@@ -786,14 +786,15 @@ class MetadataContract:
     def test_blobs_are_found_by_what_is_known_of_them(self, store: MetadataStore) -> None:
         seed(
             store,
-            a_blob(1, probe="p"),
+            a_blob(1),
             a_blob(2, state="deleting"),
             a_blob(3, touched_at=T0 + timedelta(days=1)),
         )
         every = [sha(1), sha(2), sha(3)]
         assert [b.digest for b in everything(store, BlobQuery(limit=2))] == every
         assert [b.digest for b in everything(store, BlobQuery(state="deleting"))] == [sha(2)]
-        assert [b.digest for b in everything(store, BlobQuery(size=1, probe="p"))] == [sha(1)]
+        assert [b.digest for b in everything(store, BlobQuery(digest=sha(1)))] == [sha(1)]
+        assert everything(store, BlobQuery(digest=sha(1), state="deleting")) == []
         assert [b.digest for b in everything(store, BlobQuery(idle_since=T0))] == [sha(1), sha(2)]
 
     def test_bytes_are_referenced_until_their_version_is_collected(self, store: MetadataStore) -> None:

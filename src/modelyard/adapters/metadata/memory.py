@@ -117,14 +117,7 @@ class MemoryMetadata:
             if query.digest in (None, blob.digest)
             and not (query.unreferenced and blob.digest in named)
             and (query.idle_since is None or blob.touched_at <= query.idle_since)
-            and all(
-                wanted is None or wanted == value
-                for wanted, value in (
-                    (query.state, blob.state),
-                    (query.size, blob.size),
-                    (query.probe, blob.probe),
-                )
-            )
+            and query.state in (None, blob.state)
         ]
         return _keyed_page(query, found, lambda blob: [blob.digest])
 

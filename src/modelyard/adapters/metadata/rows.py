@@ -350,7 +350,7 @@ def encode_blob(blob: Blob) -> Row:
     }
     if blob.scan is not None:
         row["scan"] = _encode_scan(blob.scan)
-    return _kept(blob, ("probe",), row)
+    return row
 
 
 def decode_blob(row: Row) -> Blob:

@@ -181,10 +181,8 @@ blobs = Table(
     _text("digest", key=True),
     _integer("size"),
     _text("state"),
-    _text("probe"),
     _integer("touched"),
     *_stored(),
-    Index(None, "size", "probe"),
     sqlite_with_rowid=False,
 )
 

@@ -161,7 +161,7 @@ def _derived_rows(connection: Any, name: str, number: int, version: ModelVersion
 
 
 def _blobs(connection: Any) -> Iterator[str]:
-    for row in _rows(connection, "digest, size, state, probe, touched, revision, doc, row_digest", "blobs"):
+    for row in _rows(connection, "digest, size, state, touched, revision, doc, row_digest", "blobs"):
         name = f"blob {row['digest']}"
         computed = digest(row["doc"], "blob", row["digest"], row["revision"])
         blob, wrong = _read(name, row["row_digest"], computed, decode_blob, row["doc"])
@@ -176,7 +176,6 @@ def _blob_columns(blob: Blob) -> dict[str, Any]:
         "digest": blob.digest,
         "size": blob.size,
         "state": blob.state,
-        "probe": blob.probe,
         "touched": micros(blob.touched_at),
         "revision": blob.revision,
     }

@@ -41,7 +41,7 @@ def model_answer(query: ModelQuery) -> Answer:
 def blob_answer(query: BlobQuery) -> Answer:
     """Blobs by digest."""
     where, given = ["1"], dict[str, Any]()
-    for name in ("digest", "state", "size", "probe"):
+    for name in ("digest", "state"):
         if (value := getattr(query, name)) is not None:
             where.append(f"{name} = :{name}")
             given[name] = value

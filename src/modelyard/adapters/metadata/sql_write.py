@@ -130,7 +130,6 @@ class Writer:
             "the_digest": record.digest,
             "size": record.size,
             "state": record.state,
-            "probe": record.probe,
             "touched": micros(record.touched_at),
             "revision": record.revision,
             "doc": doc,

@@ -10,8 +10,7 @@ from typing import Final
 SCHEMA_VERSION: Final = 1
 
 DDL: Final = (
-    "CREATE TABLE blobs ( digest TEXT NOT NULL, size BIGINT NOT NULL, state TEXT NOT NULL, probe TEXT NOT NULL, touched BIGINT NOT NULL, revision BIGINT NOT NULL, doc TEXT NOT NULL, row_digest BLOB NOT NULL, CONSTRAINT pk_blobs PRIMARY KEY (digest) ) WITHOUT ROWID",
-    "CREATE INDEX ix_blobs_size_probe ON blobs (size, probe)",
+    "CREATE TABLE blobs ( digest TEXT NOT NULL, size BIGINT NOT NULL, state TEXT NOT NULL, touched BIGINT NOT NULL, revision BIGINT NOT NULL, doc TEXT NOT NULL, row_digest BLOB NOT NULL, CONSTRAINT pk_blobs PRIMARY KEY (digest) ) WITHOUT ROWID",
     "CREATE TABLE events ( position INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, model_key TEXT NOT NULL, sequence BIGINT NOT NULL, at BIGINT NOT NULL, subject TEXT NOT NULL, doc TEXT NOT NULL, row_digest BLOB NOT NULL, CONSTRAINT uq_events_model_key_sequence UNIQUE (model_key, sequence) )",
     "CREATE INDEX ix_events_model_key_subject_sequence ON events (model_key, subject, sequence)",
     """CREATE TABLE models ( id INTEGER NOT NULL, "key" TEXT NOT NULL, slug TEXT NOT NULL, name TEXT NOT NULL, search TEXT NOT NULL, single_stages TEXT NOT NULL, revision BIGINT NOT NULL, doc TEXT NOT NULL, row_digest BLOB NOT NULL, CONSTRAINT pk_models PRIMARY KEY (id), CONSTRAINT uq_models_key UNIQUE ("key"), CONSTRAINT uq_models_slug UNIQUE (slug) )""",
@@ -71,8 +70,8 @@ DELETE_FILE: Final = "DELETE FROM version_files WHERE version_files.version = :v
 GET_TERMS: Final = "SELECT version_terms.field, version_terms.ordinal, version_terms.type, version_terms.num, version_terms.text FROM version_terms WHERE version_terms.version = :version"
 INSERT_TERM: Final = "INSERT INTO version_terms (version, field, ordinal, type, num, text, created) VALUES (:version, :field, :ordinal, :type, :num, :text, :created)"
 DELETE_TERM: Final = "DELETE FROM version_terms WHERE version_terms.version = :version AND version_terms.field = :field AND version_terms.ordinal = :ordinal"
-INSERT_BLOB: Final = "INSERT INTO blobs (digest, size, state, probe, touched, revision, doc, row_digest) VALUES (:digest, :size, :state, :probe, :touched, :revision, :doc, :row_digest)"
-UPDATE_BLOB: Final = "UPDATE blobs SET size=:size, state=:state, probe=:probe, touched=:touched, revision=:revision, doc=:doc, row_digest=:row_digest WHERE blobs.digest = :the_digest AND blobs.revision = :expected"
+INSERT_BLOB: Final = "INSERT INTO blobs (digest, size, state, touched, revision, doc, row_digest) VALUES (:digest, :size, :state, :touched, :revision, :doc, :row_digest)"
+UPDATE_BLOB: Final = "UPDATE blobs SET size=:size, state=:state, touched=:touched, revision=:revision, doc=:doc, row_digest=:row_digest WHERE blobs.digest = :the_digest AND blobs.revision = :expected"
 DELETE_BLOB: Final = "DELETE FROM blobs WHERE blobs.digest = :digest AND blobs.revision = :expected"
 INSERT_RECEIPT: Final = """INSERT INTO receipts ("key", revision, doc, row_digest) VALUES (:key, :revision, :doc, :row_digest)"""
 UPDATE_RECEIPT: Final = """UPDATE receipts SET revision=:revision, doc=:doc, row_digest=:row_digest WHERE receipts."key" = :the_key AND receipts.revision = :expected"""
