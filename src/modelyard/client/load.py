@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -122,11 +123,34 @@ def _copy(
 
 
 def _kept(service: RegistryService, version: ModelVersion, progress: ProgressFactory | None) -> Path:
-    """Verified files that outlive this call, in the user's cache; what is there already is made anew."""
+    """Verified files that outlive this call, in the user's cache.
+
+    A copy that is there and still has the right bytes is used again; one that somebody changed is left to them, and
+    a new one is made beside it.
+    """
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelyard" / "files"
-    root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    target = Path(tempfile.mkdtemp(prefix=f"{version.model_id}-", dir=root))
+    with storage_errors("making a folder in the user's cache"):
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target = root / version.model_id
+        if target.exists():
+            if _is_intact(version, target):
+                return target
+            target = Path(tempfile.mkdtemp(prefix=f"{version.model_id}-", dir=root))
     return download(service, version, target, progress=progress)
+
+
+def _is_intact(version: ModelVersion, folder: Path) -> bool:
+    """Whether a folder holds exactly a version's files, read to the last byte."""
+    wanted = {entry.path: entry.digest for entry in version.files}
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return found.keys() == wanted.keys() and all(
+        f"sha256:{_sha256(path)}" == wanted[name] for name, path in found.items()
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def download(
