@@ -57,7 +57,7 @@ def _claim_one(
     if row is not None and row.state == "deleting":
         collection.finish_one(service, row)
         raise Again(f"the bytes {entry.digest} are being collected by another process")
-    _look_at(service.blobs, entry)
+    look_at(service.blobs, entry)
     scan = row.scan if row is not None and row.scan and row.scan.ruleset == service.scanner.ruleset else None
     scan = scan or scans.get(entry.digest)
     if scan is None:
@@ -68,7 +68,8 @@ def _claim_one(
     return replace(row, state="live", touched_at=now, scan=scan, revision=row.revision + 1), scan
 
 
-def _look_at(store: BlobStore, entry: FileEntry) -> None:
+def look_at(store: BlobStore, entry: FileEntry) -> None:
+    """Raise unless the bytes of a file are in the store and as many as it says."""
     info = store.stat(entry.digest)
     if info is None:
         raise BlobNotFound(

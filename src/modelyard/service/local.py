@@ -87,6 +87,7 @@ class LocalService:
         self.scanner = scanner
         self.actor = actor
         self.enforce = enforce
+        self._closed = False
 
     def as_actor(self, actor: Actor) -> LocalService:
         """The same registry on behalf of another caller."""
@@ -248,7 +249,10 @@ class LocalService:
         return self.blobs.location(digest)
 
     def close(self) -> None:
-        """Write outstanding manifest copies and close both stores."""
+        """Write outstanding manifest copies and close all stores; closing again does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         manifests.drain(self)
         self.store.close()
         self.blobs.close()

@@ -58,6 +58,7 @@ def import_(service: LocalService, bundle: Bundle) -> Imported:
         logs[event.model].append(event)
     for model in bundle.models:
         _verify(model, by_model[model.name], logs[model.name])
+        _foresee(service, by_model[model.name])
     outcome: dict[str, str] = {}
     notes: list[str] = []
     count = 0
@@ -89,6 +90,14 @@ def _verify(model: Model, found: Sequence[ModelVersion], log: Sequence[Event]) -
             raise IntegrityError(
                 f"the bundle's {version.name}:{version.version} does not match its own digest; nothing was imported"
             )
+
+
+def _foresee(service: LocalService, found: Sequence[ModelVersion]) -> None:
+    """What would stop the import of one model is found before another is written: bytes missing, identities taken."""
+    for version in found:
+        _same(service.store.get(VersionKey(version.model_id)), version)
+        for entry in version.files if version.collected_at is None else ():
+            blobs.look_at(service.blobs, entry)
 
 
 def _import_model(
