@@ -165,8 +165,13 @@ def rows(settings: Settings) -> list[SettingRow]:
 
 
 def not_active(settings: Settings) -> list[SettingRow]:
-    """The rows that somebody set and that change nothing in this build; worth one warning."""
-    return [row for row in rows(settings) if row.source != "default" and not row.active]
+    """The rows that somebody set to something else and that change nothing in this build; worth one warning."""
+    settled = {key: value_of(Settings(), key) for key in table()}
+    return [
+        row
+        for row in rows(settings)
+        if row.source != "default" and not row.active and value_of(settings, row.key) != settled[row.key]
+    ]
 
 
 def _row(setting: Setting, value: object, source: str) -> SettingRow:
