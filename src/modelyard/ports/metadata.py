@@ -6,6 +6,7 @@ Use cases read, decide (purely) and commit; on ``Conflict`` they wait a random m
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeAlias, TypeVar, overload
@@ -272,6 +273,14 @@ class MetadataStore(Protocol):
 
     def commit(self, changes: Changes) -> None:
         """Apply ``changes`` whole and durably, or raise and change nothing."""
+        ...
+
+    def alone(self) -> AbstractContextManager[object]:
+        """A context in which this thread's commits meet no other writer, where the store can arrange that.
+
+        Only a courtesy to those who lost a race before, so that a busy model starves nobody: correctness rests on
+        ``commit``. A store that cannot arrange it returns a context that does nothing.
+        """
         ...
 
     def events(self, after: int, limit: int) -> Sequence[Positioned]:

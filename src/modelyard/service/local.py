@@ -6,8 +6,9 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from modelyard.domain.answers import (
     AuditProof,
@@ -104,29 +105,38 @@ class LocalService:
     def decide(self, step: Callable[[], tuple[T, Draft | None]]) -> T:
         """Run ``step`` (read and judge) and commit its draft; after a conflict wait a random moment and run it again.
 
-        A ``Conflict`` that ``step`` itself raises is the caller's answer and is not tried again.
+        A ``Conflict`` that ``step`` itself raises is the caller's answer and is not tried again. From the second try
+        on it asks the store to be alone, so that a busy model starves nobody.
         """
         pause, deadline = FIRST_PAUSE, time.monotonic() + PATIENCE
+        room: AbstractContextManager[object] = nullcontext()
         while True:
-            try:
-                result, draft = step()
-                if draft is None:
-                    return result
-            except Again as busy:
-                waiting_for: Exception = busy
-            else:
-                try:
-                    self.store.commit(draft.changes())
-                    _tell(draft)
-                    return result
-                except Conflict as conflict:
-                    waiting_for = conflict
+            with room:
+                result, obstacle = self._attempt(step)
+            if obstacle is None:
+                return cast(T, result)
             if time.monotonic() > deadline:
                 raise Conflict(
-                    f"gave up after {PATIENCE:.0f} s: {waiting_for}. Nothing was changed; try again"
-                ) from waiting_for
+                    f"gave up after {PATIENCE:.0f} s: {obstacle}. Nothing was changed; try again"
+                ) from obstacle
             self.clock.pause(random.uniform(pause / 2, pause))  # noqa: S311 - jitter, not a secret
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause, room = min(pause * 2, LONGEST_PAUSE), self.store.alone()
+
+    def _attempt(
+        self, step: Callable[[], tuple[T, Draft | None]]
+    ) -> tuple[T | None, Again | Conflict | None]:
+        """One try: what was decided, or what stood in its way."""
+        try:
+            result, draft = step()
+        except Again as busy:
+            return None, busy
+        if draft is not None:
+            try:
+                self.store.commit(draft.changes())
+            except Conflict as conflict:
+                return None, conflict
+            _tell(draft)
+        return result, None
 
     # --- versions ---------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from threading import RLock
 from typing import Any, TypeVar, cast
 
@@ -137,6 +138,10 @@ class MemoryMetadata:
 
     def _chain(self, model_key: str) -> Iterable[Event]:
         return (item.event for item in self._log if fold(item.event.model) == model_key)
+
+    def alone(self) -> AbstractContextManager[object]:
+        """The one lock."""
+        return self._lock
 
     # --- writing -----------------------------------------------------------------------------------------------------
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from modelyard.adapters.metadata import paging
+from modelyard.adapters.metadata import paging, reserve
 from modelyard.adapters.metadata import statements_sqlite as sql
 from modelyard.adapters.metadata.changes import check_form
 from modelyard.adapters.metadata.migrations import migrate
@@ -143,10 +143,19 @@ class SqlMetadata:
         try:
             self._apply(changes)
         except StorageFull:
-            # The log may be full of pages that can go home in place; then even a delete on a full disk finds room.
-            with suppress(StorageError), self._connections.reading() as connection:
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._make_room(changes)
             self._apply(changes)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """The turn to write, which every writer of this file takes."""
+        return self._connections.turn.taken()
+
+    def _make_room(self, changes: Changes) -> None:
+        """Write home the pages of the log that can go there in place; for what frees space, give up the reserve too."""
+        with suppress(StorageError), self._connections.reading() as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        if reserve.frees(changes):
+            reserve.spend(self.path)
 
     def _apply(self, changes: Changes) -> None:
         with self._connections.writing() as connection:
@@ -167,6 +176,7 @@ class SqlMetadata:
             NotSupported: The file was written by a newer version.
         """
         migrate(self.path)
+        reserve.keep(self.path)
         self._words = None
 
     def check(self) -> Sequence[str]:

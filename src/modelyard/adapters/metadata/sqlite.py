@@ -20,10 +20,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from threading import Lock
 from typing import Any, Final
 from urllib.parse import quote
 
+from modelyard.adapters.metadata.turns import Turn
 from modelyard.domain.errors import (
     Conflict,
     IntegrityError,
@@ -177,11 +177,12 @@ class Connections:
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._idle: list[Any] = []
-        self._turn = Lock()
+        self.turn = Turn(self.path, patience=BUSY_SECONDS)
 
     def _here(self) -> None:
         if self._pid != os.getpid():
             _abandoned.extend(self._idle)
+            self.turn.close()
             self._begin()
         if self._closed:
             raise StorageError(f"the metadata store {self.path} was closed: open the registry again")
@@ -211,12 +212,9 @@ class Connections:
 
     @contextmanager
     def writing(self) -> Iterator[Any]:
-        """A connection in a write transaction that is committed at the end, or rolled back on any error.
-
-        Threads queue on a lock first: SQLite's own waiting is polling, and unfair.
-        """
+        """A connection in a write transaction that is committed at the end, or rolled back on any error."""
         self._here()
-        with self._turn, self.reading() as connection:
+        with self.turn.taken(), self.reading() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -246,6 +244,7 @@ class Connections:
     def close(self) -> None:
         """Close idle connections; those in use close when they come back."""
         self._closed = True
+        self.turn.close()
         if self._pid == os.getpid():
             while self._idle:
                 self._idle.pop().close()
