@@ -11,7 +11,7 @@ from modelyard.domain import events as chains
 from modelyard.domain import manifest, versioning
 from modelyard.domain import names as domain_names
 from modelyard.domain.answers import Imported
-from modelyard.domain.errors import AuditBroken, IntegrityError
+from modelyard.domain.errors import AuditBroken, Conflict, IntegrityError
 from modelyard.domain.records import Blob, Event, Model, ModelVersion, ScanReport
 from modelyard.ports.metadata import EventQuery, LabelKey, ModelKey, SlugKey, VersionKey
 from modelyard.ports.service import Bundle, CreateVersion
@@ -105,11 +105,11 @@ def _import_model(
 ) -> tuple[str, int, list[str]]:
     present = service.store.get(ModelKey(model.key))
     if present is None:
-        return "taken", _write(service, model, found, log), []
+        return "taken", _write(service, model, found, log, None), []
     if present.head == model.head:
         return "unchanged", 0, []
     if present.sequence < model.sequence and log[present.sequence - 1].hash == present.head:
-        return "forwarded", _write(service, model, found, log[present.sequence :]), []
+        return "forwarded", _write(service, model, found, log[present.sequence :], present), []
     if present.sequence > model.sequence and _has(service, present, model):
         return "unchanged", 0, []
     return _renumber(service, present, found)
@@ -121,13 +121,23 @@ def _has(service: LocalService, present: Model, model: Model) -> bool:
     return model.sequence <= len(log) and log[model.sequence - 1].hash == model.head
 
 
-def _write(service: LocalService, model: Model, found: Sequence[ModelVersion], log: Sequence[Event]) -> int:
+def _write(
+    service: LocalService,
+    model: Model,
+    found: Sequence[ModelVersion],
+    log: Sequence[Event],
+    seen: Model | None,
+) -> int:
     """One commit: the model and its versions as they are there, with revisions, slug and scans of their own here."""
     judged: dict[str, ScanReport] = {}
 
     def step() -> tuple[int, Draft]:
         draft = Draft()
         present = service.store.get(ModelKey(model.key))
+        if _next(present) != _next(seen):
+            raise Conflict(
+                f"{model.name!r} changed while it was imported; nothing of it was written: import it again"
+            )
         draft.put(replace(model, slug=_slug(service, model, present), revision=_next(present)))
         rows: dict[str, Blob] = {}
         for version in found:

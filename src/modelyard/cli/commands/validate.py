@@ -18,4 +18,6 @@ def command(session: Session, ref: str) -> None:
     """
     version = session.open().validate_model(ref)
     check = version.checks["validation"]
-    session.done(version, f"{refs.spelled(version)}: validation {'passed' if check.passed else 'FAILED'}, recorded")
+    session.done(
+        version, f"{refs.spelled(version)}: validation {'passed' if check.passed else 'FAILED'}, recorded"
+    )

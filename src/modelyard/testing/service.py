@@ -1,0 +1,42 @@
+"""What every registry service has to keep, wherever it runs: subclass, give fixtures, and run it with pytest.
+
+    class TestMine(ServiceContract):
+        @pytest.fixture
+        def service(self, clock): ...               # empty, on that clock, with an actor called "ann"
+        @pytest.fixture
+        def other(self): ...                        # a second empty one
+        def blob_list(self, service): ...           # around the service, so that what it says is tested
+        def damage(self, service, digest, data): ...
+        def rewrite(self, service, model, events): ...   # only where the database is within reach
+
+Every refusal in here is also held to have changed no record, no stored byte and no event.
+"""
+
+from __future__ import annotations
+
+from modelyard.testing.service_aliases import Aliasing
+from modelyard.testing.service_audit import Auditing
+from modelyard.testing.service_care import Collecting, Deleting
+from modelyard.testing.service_facts import Facts
+from modelyard.testing.service_moves import Promoting
+from modelyard.testing.service_questions import Asking, Searching
+from modelyard.testing.service_rollback import RollingBack
+from modelyard.testing.service_transfer import Carrying
+from modelyard.testing.service_versions import Naming, Registering
+
+
+class ServiceContract(
+    Registering,
+    Naming,
+    Facts,
+    Promoting,
+    Aliasing,
+    RollingBack,
+    Deleting,
+    Collecting,
+    Carrying,
+    Auditing,
+    Asking,
+    Searching,
+):
+    """Laws of one ``RegistryService`` and one caller."""

@@ -1,0 +1,181 @@
+"""From objects, files, folders and streams to versions."""
+
+import io
+import os
+import pickle
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from modelyard import BlobNotFound, InvalidInput, InvalidPath, ModelRegistry, Settings
+from modelyard.client import pack
+
+
+class Odd:
+    """A stream with any name."""
+
+    def __init__(self, data, name):
+        self.file, self.name = io.BytesIO(data), name
+
+    def read(self, size=-1):
+        return self.file.read(size)
+
+
+def test_an_object_is_written_by_the_flavor_that_fits_it(registry):
+    version = registry.get_model(registry.register_model({"a": [1, 2]}, "fraud"))
+    assert version.flavor.name == "pickle"
+    assert registry.load_model("fraud") == {"a": [1, 2]}
+
+
+def test_a_file_keeps_its_name_and_bytes(registry, tmp_path):
+    (tmp_path / "net.onnx").write_bytes(b"weights")
+    version = registry.get_model(registry.register_model(tmp_path / "net.onnx", "fraud"))
+    assert [(f.path, f.size, f.role) for f in version.files] == [("net.onnx", 7, "model")]
+    assert registry.get_model(
+        registry.register_model(str(tmp_path / "net.onnx"), "fraud")
+    ).content_digest == (version.content_digest)
+
+
+def test_a_folder_keeps_its_shape(registry, tmp_path):
+    for name in ("b/deep/w.bin", "a.json", "c.txt"):
+        (tmp_path / "net" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "net" / name).write_text(name)
+    version = registry.get_model(registry.register_model(tmp_path / "net", "fraud"))
+    assert [f.path for f in version.files] == ["a.json", "b/deep/w.bin", "c.txt"]
+    assert [f.media_type for f in version.files] == [
+        "application/json",
+        "application/octet-stream",
+        "text/plain",
+    ]
+
+
+def test_an_empty_folder_and_a_missing_file_are_refused(registry, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InvalidInput, match="holds no files"):
+        registry.register_model(tmp_path / "empty", "fraud")
+    with pytest.raises(InvalidInput, match="to register an object, pass the object itself"):
+        registry.register_model("no such file", "fraud")
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("/deep/down/net.bin", "net.bin"), ("", "model.bin"), (7, "model.bin"), (None, "model.bin")],
+)
+def test_a_stream_is_called_by_the_last_part_of_its_name(registry, name, path):
+    version = registry.get_model(registry.register_model(Odd(b"weights", name), "fraud"))
+    assert [f.path for f in version.files] == [path]
+
+
+def test_a_stream_without_a_name_and_an_open_file_will_do(registry, tmp_path):
+    assert (
+        registry.get_model(registry.register_model(io.BytesIO(b"x" * 3_000_000), "fraud")).size == 3_000_000
+    )
+    (tmp_path / "net.bin").write_bytes(b"weights")
+    with (tmp_path / "net.bin").open("rb") as file:
+        assert registry.get_model(registry.register_model(file, "fraud")).files[0].path == "net.bin"
+
+
+def test_text_is_no_model_file(registry):
+    with pytest.raises(InvalidInput, match="binary mode"):
+        registry.register_model(io.StringIO("text"), "fraud")
+
+
+def test_artifacts_travel_along_and_may_not_take_a_name_twice(registry, tmp_path):
+    (tmp_path / "net.bin").write_bytes(b"weights")
+    (tmp_path / "plot.png").write_bytes(b"picture")
+    version = registry.get_model(
+        registry.register_model(
+            tmp_path / "net.bin", "fraud", artifacts={"plots/roc.png": tmp_path / "plot.png"}
+        )
+    )
+    assert [(f.path, f.role) for f in version.files] == [("net.bin", "model"), ("plots/roc.png", "artifact")]
+    with pytest.raises(InvalidPath, match="two files"):
+        registry.register_model(tmp_path / "net.bin", "fraud", artifacts={"net.bin": tmp_path / "plot.png"})
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        registry.register_model(None, "fraud", artifacts={"a": tmp_path / "nowhere"})
+
+
+def test_facts_alone_make_a_version_too(registry):
+    version = registry.get_model(registry.register_model(None, "fraud", hyperparams={"depth": 3}))
+    assert (version.files, version.flavor, version.artifact_path) == ((), None, "")
+    assert version.environment["python"]
+
+
+def test_nothing_is_left_of_a_packing_that_failed(registry, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
+    (tmp_path / "scratch").mkdir()
+    import tempfile
+
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with pytest.raises((InvalidInput, pickle.PicklingError, AttributeError, TypeError)):
+        registry.register_model(lambda: None, "fraud")
+    assert list((tmp_path / "scratch").iterdir()) == []
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
+
+class Frame:
+    """Looks like a data frame: a shape and column types."""
+
+    shape = (3, 2)
+    dtypes = MappingProxyType({"age": "int64", "name": "object"})
+
+
+class Array:
+    """Looks like an array."""
+
+    shape = (3, 2)
+    dtype = "float64"
+
+
+@pytest.mark.parametrize(
+    ("example", "facts"),
+    [
+        (None, {}),
+        ([1], {"input_example": {"type": "list"}}),
+        (Frame(), {"input_example": {"type": "Frame", "shape": [3, 2], "columns": dict(Frame.dtypes)}}),
+        (Array(), {"input_example": {"type": "Array", "shape": [3, 2], "dtype": "float64"}}),
+    ],
+    ids=["none", "list", "frame", "array"],
+)
+def test_an_example_tells_type_shape_and_columns(registry, example, facts):
+    assert pack.describe_example(example) == facts
+    version = registry.get_model(registry.register_model(None, "fraud", input_example=example))
+    assert version.attributes == facts
+
+
+def test_bytes_that_a_collector_took_are_uploaded_again(registry, monkeypatch):
+    service, create = registry._service, registry._service.create_version
+    left = [2]
+
+    def collected_first(request):
+        left[0] -= 1
+        if left[0] >= 0:
+            raise BlobNotFound("collected meanwhile")
+        return create(request)
+
+    monkeypatch.setattr(service, "create_version", collected_first)
+    assert registry.register_model(io.BytesIO(b"weights"), "fraud")
+    left[0] = 99
+    with pytest.raises(BlobNotFound):
+        registry.register_model(io.BytesIO(b"weights"), "fraud")
+    assert left[0] == 99 - pack.UPLOADS
+
+
+def test_progress_is_told_per_file_in_bytes(registry, tmp_path):
+    told = {}
+    registry.progress = lambda title, size: lambda done: told.setdefault((title, size), []).append(done)
+    (tmp_path / "net.bin").write_bytes(os.urandom(3_000_000))
+    registry.register_model(tmp_path / "net.bin", "fraud")
+    registry.download("fraud", tmp_path / "copy")
+    assert {key: sum(done) for key, done in told.items()} == {("net.bin", 3_000_000): 6_000_000}
+
+
+def test_git_is_looked_up_only_where_it_is_wanted(folder):
+    settings = Settings()
+    assert settings.versioning.git.enabled
+    with ModelRegistry(folder, config=settings) as registry:
+        assert "git" not in registry.get_model(registry.register_model(None, "fraud")).environment
+    Path(".git").mkdir()
+    with ModelRegistry(folder, config=settings) as registry:
+        assert "git" not in registry.get_model(registry.register_model(None, "fraud")).environment

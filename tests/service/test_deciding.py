@@ -1,0 +1,110 @@
+"""How long a decision keeps trying, what it tells, and how its parts are put together."""
+
+import hashlib
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelyard.domain.errors import Conflict
+from modelyard.ports.service import RecordMetrics
+from modelyard.service import blobs, local
+from modelyard.service.audit import merkle_root
+
+from .shelf import WEIGHTS, make
+
+
+def test_a_commit_that_never_lands_gives_up_and_says_so(service, monkeypatch):
+    monkeypatch.setattr(local, "PATIENCE", -1.0)
+    make(service)
+
+    def taken(changes):
+        raise Conflict("somebody was faster")
+
+    monkeypatch.setattr(service.store, "commit", taken)
+    with pytest.raises(Conflict, match="gave up after -1 s: somebody was faster"):
+        service.record_metrics(RecordMetrics(ref="fraud", metrics={"a": 1}))
+
+
+def test_a_commit_that_conflicts_is_decided_again_after_growing_pauses(service, monkeypatch):
+    pauses, left, commit = [], [8], service.store.commit
+
+    def commit_later(changes):
+        left[0] -= 1
+        if left[0] > 0:
+            raise Conflict("somebody was faster")
+        commit(changes)
+
+    monkeypatch.setattr(service.store, "commit", commit_later)
+    monkeypatch.setattr(service.clock, "pause", pauses.append)
+    assert make(service).number == 1
+    assert len(pauses) == 7
+    assert all(local.FIRST_PAUSE / 2 <= pause <= local.LONGEST_PAUSE for pause in pauses)
+    assert pauses[-1] > pauses[0]
+
+
+def test_bytes_that_are_no_file_have_no_place(service):
+    made = make(service, WEIGHTS)
+    assert service.location(made.files[0].digest) is None
+    assert service.verified(made.files[0].digest) is None
+
+
+@given(st.binary(max_size=300), st.data())
+def test_a_window_reads_as_the_bytes_do(data, draw):
+    from modelyard.adapters.blobs.memory import MemoryBlobs
+
+    store = MemoryBlobs()
+    window = blobs._Window(store, store.put([data]).digest, len(data))
+    at = draw.draw(st.integers(0, len(data) + 5))
+    length = draw.draw(st.integers(0, 400))
+    assert window.seek(at) == at
+    assert window.read(length) == data[at : at + length]
+    assert window.seek(0, 2) == len(data)
+    assert window.seek(-3, 1) == max(0, len(data) - 3)
+    assert (window.readable(), window.seekable()) == (True, True)
+
+
+def test_the_scanner_reads_stores_without_files_through_such_a_window(service):
+    assert make(service, b"\x80\x04cos\nsystem\n(S'true'\ntR.").scan == "unsafe"
+
+
+@pytest.mark.parametrize(
+    ("count", "root"),
+    [
+        (0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        (1, "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"),
+        (2, "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"),
+        (3, "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77"),
+        (8, "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"),
+    ],
+)
+def test_merkle_roots_are_those_of_rfc_6962(count, root):
+    leaves = [bytes.fromhex(leaf) for leaf in ("", "00", "10", "2021", "3031", "40414243")][:count]
+    leaves += [bytes(range(0x50, 0x58)), bytes(range(0x60, 0x70))][: max(0, count - 6)]
+    assert merkle_root(leaves) == root
+
+
+@given(st.lists(st.binary(max_size=4), max_size=20))
+def test_a_root_is_the_hash_of_the_roots_of_its_halves(leaves: list[bytes]) -> None:
+    if len(leaves) < 2:
+        return
+    split = next(size for size in powers() if size * 2 >= len(leaves))
+    halves = bytes.fromhex(merkle_root(leaves[:split])) + bytes.fromhex(merkle_root(leaves[split:]))
+    assert merkle_root(leaves) == hashlib.sha256(b"\x01" + halves).hexdigest()
+
+
+def powers() -> Iterator[int]:
+    """1, 2, 4, 8 ..."""
+    size = 1
+    while True:
+        yield size
+        size *= 2
+
+
+def test_a_service_is_closed_once_and_closing_again_does_nothing(service, monkeypatch):
+    make(service, WEIGHTS)
+    service.close()
+    assert len(list(service.manifests.list())) == 2
+    monkeypatch.setattr(service.store, "close", None)
+    service.close()
