@@ -140,7 +140,8 @@ class ModelRegistry:
 
         Raises:
             InvalidName, InvalidPath: A name, label or path breaks the rules.
-            AlreadyExists: The label is taken by other content; equal content returns the existing ``model_id``.
+            AlreadyExists: The label is taken by other content. Equal content returns the existing ``model_id`` and
+                changes nothing, stage and alias included.
             GateRefused: ``stage`` was asked for and a gate failed.
         """
         example = pack.describe_example(input_example)

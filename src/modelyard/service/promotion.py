@@ -127,7 +127,7 @@ def _check_table(model: Model, version: ModelVersion, request: Promote) -> None:
     """The lifecycle's answer; whatever points at a version also keeps it from being archived."""
     pointing = reaches(model, version)
     if request.target is ModelStage.ARCHIVED:
-        _check_archiving(version, pointing, request)
+        _check_unheld(version, pointing, forced=request.force and bool(request.reason.strip()))
     lifecycle.check(
         model.policy.table,
         version.stage,
@@ -141,9 +141,10 @@ def _check_table(model: Model, version: ModelVersion, request: Promote) -> None:
     )
 
 
-def _check_archiving(version: ModelVersion, pointing: tuple[str, ...], request: Promote) -> None:
+def _check_unheld(version: ModelVersion, pointing: tuple[str, ...], *, forced: bool) -> None:
+    """What an alias or a hold reaches is archived only by force."""
     holds = [p for p in pointing if not p.startswith("stage")]
-    if holds and not (request.force and request.reason):
+    if holds and not forced:
         raise Protected(
             f"{version.name}:{version.version} cannot be archived while something points at it; move that first, "
             "or force it with a reason",
@@ -190,6 +191,8 @@ def _displace(
         )
     if target is not ModelStage.PRODUCTION:
         return board.stage(holder, ModelStage.DEVELOPMENT)
+    if retreat is ModelStage.ARCHIVED:
+        _check_unheld(holder, reaches(board.model, holder), forced=False)
     moved = board.stage(holder, retreat, successor=newcomer.model_id)
     if retreat is ModelStage.ARCHIVED:
         renew_latest(service, board, holder)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.domain import lifecycle, refs
 from modelyard.domain.answers import Candidate, Rollback
-from modelyard.domain.errors import Conflict, IntegrityError, NotAllowed, NotFound
+from modelyard.domain.errors import Conflict, IntegrityError, NotAllowed, NotFound, Protected
 from modelyard.domain.pointers import Board
 from modelyard.domain.records import Model, ModelStage, ModelVersion
 from modelyard.ports.metadata import NumberKey
@@ -151,6 +151,18 @@ def _followers(model: Model, pointer: str, incumbent: ModelVersion) -> tuple[str
     return tuple(sorted(a.name for a in model.aliases.values() if a.number == incumbent.number))
 
 
+def _check_protection(model: Model, plan: Rollback, reason: str) -> None:
+    """A rollback may move protected aliases, being verified and recorded, but not without saying why."""
+    moving = {*plan.aliases, plan.pointer.partition(":")[2]}
+    protected = [a.name for a in model.aliases.values() if a.protected and a.name in moving]
+    if protected and not reason.strip():
+        raise Protected(
+            f"rolling {plan.pointer} of {model.name!r} back moves the protected alias "
+            f"{', '.join(map(repr, protected))}; give a reason",
+            reasons=[f"alias {name!r} is protected" for name in protected],
+        )
+
+
 def _move(
     service: LocalService,
     model: Model,
@@ -158,6 +170,7 @@ def _move(
     candidate: ModelVersion,
     request: RollBack,
 ) -> tuple[Rollback, Draft]:
+    _check_protection(model, plan, request.reason)
     board = Board(model=model, at=service.clock.now(), actor=service.actor)
     kind, _, name = plan.pointer.partition(":")
     if kind == "stage":

@@ -75,6 +75,15 @@ class Promoting(ServiceRoom):
         self.move(service, "fraud#2", PRODUCTION, incumbent_to=ARCHIVED)
         assert service.get_version(first.model_id).stage is ARCHIVED
 
+    def test_an_incumbent_that_an_alias_names_is_not_archived_by_the_way(self, service: RegistryService) -> None:
+        self.live(service)
+        self.alias(service, "#1")
+        self.make(service)
+        with self.refused(service, Protected, "champion"):
+            self.move(service, "fraud#2", PRODUCTION, incumbent_to=ARCHIVED)
+        self.move(service, "fraud#2", PRODUCTION)
+        assert service.get_version("fraud@champion").stage is DEPRECATED
+
     def test_one_version_holds_production_unless_the_policy_lets_more(self, service: RegistryService) -> None:
         self.live(service)
         self.make(service)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modelyard.domain.errors import Conflict, ModelNotFound, NotAllowed, TransitionNotAllowed
+from modelyard.domain.errors import Conflict, ModelNotFound, NotAllowed, Protected, TransitionNotAllowed
 from modelyard.domain.records import ModelStage
 from modelyard.ports import service as ask
 from modelyard.ports.service import RegistryService
@@ -117,6 +117,18 @@ class RollingBack(ServiceRoom):
         assert service.roll_back(ask.RollBack(ref="fraud")).aliases == ("champion",)
         assert (self.holder(service, "fraud@champion"), self.holder(service, "fraud@baseline")) == (2, 1)
         assert len(self.log(service)) == before + 1
+
+    def test_protected_aliases_follow_only_with_a_reason(self, service: RegistryService) -> None:
+        self.three(service)
+        self.alias(service, "#3")
+        service.protect_alias(ask.ProtectAlias(model="fraud", alias="champion"))
+        with self.refused(service, Protected, "champion"):
+            service.roll_back(ask.RollBack(ref="fraud"))
+        with self.refused(service, Protected, "reason"):
+            service.roll_back(ask.RollBack(ref="fraud", target="#1", reason=" "))
+        assert service.roll_back(ask.RollBack(ref="fraud", drill=True)).candidate is not None
+        service.roll_back(ask.RollBack(ref="fraud", reason="it drifts"))
+        assert self.holder(service, "fraud@champion") == 2
 
     def test_an_alias_can_be_rolled_back_by_itself(self, service: RegistryService) -> None:
         self.three(service)
