@@ -17,7 +17,9 @@ from modelyard import ModelyardError
 
 PLACE = Path(os.environ.get("MODELYARD_DEMO", "demo_registry"))
 BOLD, DIM, GREEN, RED, CYAN, PLAIN = (
-    ("\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[36m", "\033[0m") if sys.stdout.isatty() else ("",) * 6
+    ("\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[36m", "\033[0m")
+    if sys.stdout.isatty()
+    else ("",) * 6
 )
 scope: dict[str, Any] = {}
 number = 0
@@ -34,13 +36,13 @@ def step(title: str, python: str, shell: str = "", *, refused: bool = False) -> 
     for line in textwrap.dedent(shell).strip().splitlines():
         print(f"   {DIM}$ {line}{PLAIN}")
     try:
-        exec(compile(source, "<demo>", "exec"), scope)  # noqa: S102 - our own text, shown above
+        exec(compile(source, "<demo>", "exec"), scope)
     except ModelyardError as error:
         if not refused:
             raise
-        print(f"   {RED}refused: {error.detail}{PLAIN}")
-        for reason in error.reasons:
-            print(f"   {RED}  - {reason}{PLAIN}")
+        for line in (f"refused: {error.detail}", *(f"  - {reason}" for reason in error.reasons)):
+            for part in textwrap.wrap(line, 84, subsequent_indent="    "):
+                print(f"   {RED}{part}{PLAIN}")
         return
     if refused:
         raise SystemExit("the registry should have refused this step")
@@ -60,10 +62,11 @@ def main() -> None:
     copy = PLACE.with_name(PLACE.name + "_damaged_copy")
     shutil.rmtree(copy, ignore_errors=True)
     scope.update(say=say, PLACE=str(PLACE), COPY=str(copy), shutil=shutil)
-    registry = f"--registry {PLACE}"
+    print(f"Each step shows the Python that runs{DIM} and the command that does the same,{PLAIN}")
+    print(f"{DIM}given: export MODELYARD_URL={PLACE}{PLAIN}")
 
     step(
-        "Train three models on scikit-learn's breast-cancer data, and measure each on held-out rows",
+        "Train three models on breast-cancer data, and measure each on held-out rows",
         """
         from sklearn.datasets import load_breast_cancer
         from sklearn.ensemble import RandomForestClassifier
@@ -74,50 +77,62 @@ def main() -> None:
         from sklearn.preprocessing import StandardScaler
         from sklearn.tree import DecisionTreeClassifier
         X, y = load_breast_cancer(return_X_y=True)
-        X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, random_state=42, stratify=y)
-        forest = RandomForestClassifier(n_estimators=100, random_state=0).fit(X_train, y_train)
-        stump = DecisionTreeClassifier(max_depth=1, random_state=0).fit(X_train, y_train)
-        scaled = make_pipeline(StandardScaler(), LogisticRegression()).fit(X_train, y_train)
+        split = train_test_split(X, y, test_size=0.3, random_state=42, stratify=y)
+        X_train, X_test, y_train, y_test = split
+        forest = RandomForestClassifier(random_state=0).fit(X_train, y_train)
+        stump = DecisionTreeClassifier(max_depth=1).fit(X_train, y_train)
+        scaled = make_pipeline(StandardScaler(), LogisticRegression())
+        scaled.fit(X_train, y_train)
         def measure(model):
             guess = model.predict(X_test)
             known = {"n": len(y_test), "dataset": "breast-cancer", "split": "test"}
+            recall = recall_score(y_test, guess, pos_label=0)
             return {"accuracy": {"value": accuracy_score(y_test, guess), **known},
-                    "recall": {"value": recall_score(y_test, guess, pos_label=0), **known}}
+                    "recall": {"value": recall, **known}}
         """,
     )
     step(
-        "Register them: bytes hashed, scanned, synced to disk, and one event each, in a folder",
+        "Register them in a folder: hashed, scanned, synced to disk, one event each",
         """
         from modelyard import ModelRegistry, ModelStage
         registry = ModelRegistry(PLACE)
-        for model, note in [(forest, "100 trees"), (stump, "one split only"), (scaled, "scaled, linear")]:
-            model_id = registry.register_model(model, "breast-cancer", description=note,
-                                               performance_metrics=measure(model), tags={"team": "oncology"})
+        for model, note in [(forest, "100 trees"), (stump, "one split"), (scaled, "linear")]:
+            model_id = registry.register_model(
+                model, "breast-cancer", description=note,
+                performance_metrics=measure(model), tags={"team": "oncology"})
             v = registry.get_model(model_id)
-            say(f"{v.name}:{v.version}  accuracy {v.performance_metrics['accuracy']:.3f}  scan {v.scan}  {v.digest[:19]}...")
+            accuracy = v.performance_metrics["accuracy"]
+            say(f"{v.version}  accuracy {accuracy:.3f}  scan {v.scan}  {v.digest[:19]}...")
         """,
-        f"modelyard {registry} register --model-path model.joblib --name breast-cancer --metrics '{{\"accuracy\": 0.94}}'",
+        """
+        modelyard register --model-path model.joblib --name breast-cancer \\
+            --metrics '{"accuracy": {"value": 0.94, "n": 171}}' --tag team=oncology
+        """,
     )
     step(
         "Give the model its own bar: who promotes need not be who sets it",
         """
-        policy = {"gates": {"production": {"min_accuracy": 0.93, "min_recall": 0.90, "no_worse_accuracy": 0.01}}}
+        bar = {"min_accuracy": 0.93, "min_recall": 0.90, "no_worse_accuracy": 0.01}
+        policy = {"gates": {"production": bar}}
         registry.set_policy("breast-cancer", policy, reason="agreed with the clinic")
         """,
-        f"modelyard {registry} policy set breast-cancer policy.json",
+        "modelyard policy set breast-cancer policy.json",
     )
     step(
         "Promote the forest through the gate",
         """
-        done = registry.promote_model("breast-cancer:0.1.0", ModelStage.STAGING)
-        done = registry.promote_model("breast-cancer:0.1.0", ModelStage.PRODUCTION, reason="first release")
+        registry.promote_model("breast-cancer:0.1.0", ModelStage.STAGING)
+        done = registry.promote_model("breast-cancer:0.1.0", ModelStage.PRODUCTION,
+                                      reason="first release")
         for rule in done.verdict.rules:
-            say(f"{'pass' if rule.passed else 'FAIL'}  {rule.rule}: wanted {rule.expected}, saw {rule.observed}")
+            verdict = "pass" if rule.passed else "FAIL"
+            say(f"{verdict}  {rule.rule}: wanted {rule.expected}, saw {rule.observed}")
         registry.set_alias("breast-cancer", "champion", "breast-cancer:0.1.0")
         """,
-        f"""
-        modelyard {registry} promote breast-cancer:0.1.0 --target-stage production --reason 'first release'
-        modelyard {registry} alias set breast-cancer champion breast-cancer:0.1.0
+        """
+        modelyard promote breast-cancer:0.1.0 --target-stage production \\
+            --reason 'first release'
+        modelyard alias set breast-cancer champion breast-cancer:0.1.0
         """,
     )
     step(
@@ -126,14 +141,15 @@ def main() -> None:
         registry.promote_model("breast-cancer:0.1.1", ModelStage.STAGING)
         registry.promote_model("breast-cancer:0.1.1", ModelStage.PRODUCTION)
         """,
-        f"modelyard {registry} promote breast-cancer:0.1.1 --target-stage production",
+        "modelyard promote breast-cancer:0.1.1 --target-stage production",
         refused=True,
     )
     step(
-        "The linear model is better: compare, then promote it over the version we believe is live",
+        "The linear model is better: promote it over the version we believe is live",
         """
         found = registry.compare_models("breast-cancer:0.1.0", "breast-cancer:0.1.2")
-        say(f"winner: {found.winner}, confidence {found.confidence_score:.3f} ({found.confidence_kind})")
+        say(f"winner {found.winner}, confidence {found.confidence_score:.3f}"
+            f" ({found.confidence_kind})")
         registry.promote_model("breast-cancer:0.1.2", ModelStage.STAGING)
         registry.promote_model("breast-cancer:0.1.2", ModelStage.PRODUCTION,
                                expected="breast-cancer:0.1.0", reason="better recall")
@@ -141,13 +157,14 @@ def main() -> None:
         from datetime import datetime, timezone
         before_the_incident = datetime.now(timezone.utc)
         """,
-        f"""
-        modelyard {registry} compare breast-cancer:0.1.0 breast-cancer:0.1.2
-        modelyard {registry} promote breast-cancer:0.1.2 --target-stage production --expected breast-cancer:0.1.0
+        """
+        modelyard compare breast-cancer:0.1.0 breast-cancer:0.1.2
+        modelyard promote breast-cancer:0.1.2 --target-stage production \\
+            --expected breast-cancer:0.1.0
         """,
     )
     step(
-        "Break one bit of its file, in a copy of the registry: nothing is loaded from damaged bytes",
+        "Break one bit of its file, in a copy of the registry: it is not loaded",
         """
         import os
         shutil.copytree(PLACE, COPY)
@@ -165,13 +182,14 @@ def main() -> None:
         refused=True,
     )
     step(
-        "Roll back: the version before is verified and loaded in a subprocess first, then stage and alias move as one",
+        "Roll back: the version before is verified and loaded first, then all move as one",
         """
         back = registry.rollback_model("breast-cancer", reason="alarms from the ward")
-        say(f"{back.incumbent.version} -> {back.candidate.version}; aliases that followed: {', '.join(back.aliases)}")
-        say(f"it loads: {back.load_check['ok']}, in {back.load_check['seconds']:.1f} s, in a process of its own")
+        say(f"{back.incumbent.version} -> {back.candidate.version}, and {back.aliases} with it")
+        check = back.load_check
+        say(f"it loads: {check['ok']}, in {check['seconds']:.1f} s, in its own process")
         """,
-        f"modelyard {registry} rollback breast-cancer --reason 'alarms from the ward'",
+        "modelyard rollback breast-cancer --reason 'alarms from the ward'",
     )
     step(
         "What was live before the incident, and what is live now?",
@@ -180,42 +198,45 @@ def main() -> None:
         now = registry.status("breast-cancer")
         say(f"then: {then.version}")
         say(f"now:  {now.live.version}, since {now.since:%H:%M:%S} UTC, by {now.by}: {now.reason}")
-        say(f"is it really that: bytes {'intact' if now.intact else 'DAMAGED'};  undo: {now.undo_note or now.undo.version}")
+        say(f"is it really that: {'yes' if now.intact else 'NO'}, by its bytes")
+        say(f"can it be undone: {now.undo.version if now.undo else 'no, ' + now.undo_note}")
         """,
-        f"""
-        modelyard {registry} status breast-cancer
-        modelyard {registry} as-of breast-cancer '2 minutes ago'
+        """
+        modelyard status breast-cancer
+        modelyard as-of breast-cancer '2 minutes ago'
         """,
     )
     step(
         "Load by alias, and predict",
         """
         model = registry.load_model("breast-cancer@champion")
-        say(f"{type(model).__name__} says {model.predict(X_test[:8]).tolist()}, truth is {y_test[:8].tolist()}")
+        say(f"it says   {model.predict(X_test[:8]).tolist()}")
+        say(f"the truth {y_test[:8].tolist()}")
         """,
-        f"modelyard {registry} download breast-cancer@champion ./served-model",
+        "modelyard download breast-cancer@champion ./served-model",
     )
     step(
         "Prove that nobody rewrote this history",
         """
         proof = registry.verify_audit()
-        say(f"{proof.events} events in {proof.chains} chains, {len(proof.breaks)} broken; root {proof.root[:16]}...")
-        for event in registry.history("breast-cancer", newest_first=False):
-            say(f"{event.sequence:3} {event.at:%H:%M:%S} {event.actor:10} {event.action:20} {event.subject:12} {event.reason}")
+        say(f"{proof.events} events in {proof.chains} chains, {len(proof.breaks)} broken")
+        for e in registry.history("breast-cancer", newest_first=False):
+            say(f"{e.sequence:3} {e.at:%H:%M:%S} {e.actor} {e.action} {e.subject} {e.reason}")
         registry.close()
         """,
-        f"""
-        modelyard {registry} audit verify
-        modelyard {registry} history breast-cancer
+        """
+        modelyard audit verify
+        modelyard history breast-cancer
         """,
     )
     shutil.rmtree(copy, ignore_errors=True)
+    seconds = time.monotonic() - started
     print(
         f"""
-{BOLD}Done in {time.monotonic() - started:.1f} s. The registry is the folder {PLACE}/. What to try next:{PLAIN}
-   1. .venv/bin/modelyard {registry} monitor          # what is live, watched
-   2. .venv/bin/modelyard {registry} rollback breast-cancer --drill
-   3. open docs/tutorial/first-registry.md            # the same with your own model
+{BOLD}Done in {seconds:.1f} s. The registry is the folder {PLACE}/. What to try next:{PLAIN}
+   1. .venv/bin/modelyard --registry {PLACE} monitor
+   2. .venv/bin/modelyard --registry {PLACE} rollback breast-cancer --drill
+   3. read docs/tutorial/first-registry.md: the same with your own model
 """
     )
 

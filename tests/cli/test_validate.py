@@ -15,7 +15,9 @@ from modelyard.cli.main import program
 def test_the_validators_words_are_recorded_and_told(
     fraud: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "careful_team.py").write_text("def fits(model, version):\n    return hasattr(model, 'predict'), 'ok'\n")
+    (tmp_path / "careful_team.py").write_text(
+        "def fits(model, version):\n    return hasattr(model, 'predict'), 'ok'\n"
+    )
     info = tmp_path / "careful_team-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: careful-team\nVersion: 1.0\n")

@@ -75,7 +75,9 @@ class Promoting(ServiceRoom):
         self.move(service, "fraud#2", PRODUCTION, incumbent_to=ARCHIVED)
         assert service.get_version(first.model_id).stage is ARCHIVED
 
-    def test_an_incumbent_that_an_alias_names_is_not_archived_by_the_way(self, service: RegistryService) -> None:
+    def test_an_incumbent_that_an_alias_names_is_not_archived_by_the_way(
+        self, service: RegistryService
+    ) -> None:
         self.live(service)
         self.alias(service, "#1")
         self.make(service)
