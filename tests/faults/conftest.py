@@ -79,6 +79,14 @@ def _bundle(place: Path, chance: random.Random) -> None:
         registry.export_registry(place / "inputs" / "bundle.tar")
 
 
+@pytest.fixture(autouse=True)
+def copies(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty place for the verified copies that loading raw files hands out."""
+    place = tmp_path_factory.mktemp("copies")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place))
+    return place
+
+
 @pytest.fixture
 def past(workshop: Path, room: Path) -> Path:
     """A private copy of the registry with a past."""

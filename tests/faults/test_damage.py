@@ -42,10 +42,13 @@ def flip(path: Path, offset: int, bit: int) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def test_F9_each_of_a_hundred_flipped_bits_is_refused_and_found(past: Path, tmp_path: Path) -> None:
+def test_F9_each_of_a_hundred_flipped_bits_is_refused_and_found(
+    past: Path, tmp_path: Path, copies: Path
+) -> None:
     chance = random.Random(9)
     with opened(past) as registry:
         registry.load_model(REF)  # so that the bytes are remembered as good
+        shutil.rmtree(copies / "modelyard")
         place = blob(registry)
         size = place.stat().st_size
         for number in range(100):
@@ -75,6 +78,14 @@ def test_F9_damage_that_was_seen_stays_damage_until_the_bytes_are_given_again(
         registry.register_model(workshop / "past" / "1.1.0", "again")
         assert registry.load_model(REF).is_dir()
         assert registry.fsck(deep=True).findings == ()
+
+
+def test_F9_a_verified_copy_from_before_is_still_the_model(past: Path) -> None:
+    with opened(past) as registry:
+        wanted = blob(registry).read_bytes()
+        registry.load_model(REF)
+        flip(blob(registry), 0, 0)
+        assert (registry.load_model(REF) / "own.bin").read_bytes() == wanted
 
 
 def test_F9_the_deep_check_reads_even_what_is_remembered_as_good(past: Path) -> None:

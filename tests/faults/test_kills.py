@@ -187,7 +187,8 @@ def test_control_the_verdict_catches_a_commit_before_its_bytes(order: Order, pas
         )
     )
     assert outcome.code == -9, outcome.errors
-    assert any("not in the store" in line or "missing" in line for line in sound(past, outcome.said))
+    complaints = sound(past, outcome.said)
+    assert any("not in the store" in line or "missing" in line for line in complaints), complaints
 
 
 def test_control_the_verdict_catches_a_lost_acknowledgement(order: Order, past: Path, workshop: Path) -> None:

@@ -6,7 +6,7 @@ from modelyard.domain.errors import InvalidRef, NotAllowed
 from modelyard.domain.records import ModelStage
 from modelyard.ports.metadata import BlobKey, NumberKey, ReceiptKey, VersionKey
 from modelyard.ports.service import Check, Promote, RollBack, SetAlias
-from modelyard.service import manifests, rollback
+from modelyard.service import manifests, promotion
 
 from .shelf import WEIGHTS, change, make, row
 
@@ -129,7 +129,7 @@ def test_a_version_whose_scan_got_worse_is_not_gone_back_to(service):
 def test_damage_names_each_file(service):
     made = make(service, WEIGHTS)
     service.blobs.delete(made.files[0].digest)
-    (said,) = rollback.damage(service, made)
+    (said,) = promotion.damage(service, made)
     assert said.startswith("m: ")
 
 

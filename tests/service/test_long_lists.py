@@ -67,7 +67,8 @@ def test_checks_exports_and_audits_see_every_record(long):
 
 def test_moves_are_followed_back_to_the_first(long):
     model = long.get_model("fraud")
-    assert resolve.past_holders(long, model, "alias:walker") == list(range(MANY, 1, -1))
+    numbers = [move.number for move in resolve.moves_of(long, model, "alias:walker")]
+    assert list(dict.fromkeys(numbers)) == list(range(MANY, 1, -1))
     assert resolve._moves_back(long, model, "alias:walker", MANY - 2) == 2
     assert resolve._moves_back(long, model, "alias:walker", 3) == MANY - 3
     assert resolve._moves_back(long, model, "alias:walker", MANY) is None

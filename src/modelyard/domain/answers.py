@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from modelyard.domain.errors import NotAllowed
 from modelyard.domain.gates import Verdict
 from modelyard.domain.records import JSON, Event, ModelVersion
 
@@ -29,11 +30,15 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A version that a rollback looked at, and why it would or would not do."""
+    """A version that a rollback looked at, and why it would or would not do.
+
+    ``unsound`` means that it would have been the one, but its bytes, scan, signature or load check are not right.
+    """
 
     version: ModelVersion
     ok: bool
     reasons: tuple[str, ...] = ()
+    unsound: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +50,9 @@ class Rollback:
         pointer: What moves, for example ``stage:production``.
         incumbent: What it names now (before the move).
         candidate: What it is to name; ``None`` if nothing fits.
-        considered: Every candidate in the order tried, newest first.
+        considered: Every candidate in the order tried, newest first. The search ends at the first that would have
+            been right but is not sound: going further back is a decision.
+        offer: Where the search ended so, the next version back that is sound.
         aliases: Aliases that follow in the same step.
         load_check: The client's evidence that the candidate loads; ``None`` if there is none.
         moved: True once done.
@@ -56,9 +63,26 @@ class Rollback:
     incumbent: ModelVersion
     candidate: ModelVersion | None
     considered: tuple[Candidate, ...] = ()
+    offer: ModelVersion | None = None
     aliases: tuple[str, ...] = ()
     load_check: Mapping[str, JSON] | None = None
     moved: bool = False
+
+    def refusal(self) -> NotAllowed:
+        """The error for a plan without a candidate: why, and what could be done instead."""
+        offer = (
+            f". The one before, {self.offer.version}, is sound: name it as the target" if self.offer else ""
+        )
+        reasons = [
+            f"{c.version.version} (#{c.version.number}): {reason}"
+            for c in self.considered
+            for reason in c.reasons
+        ]
+        return NotAllowed(
+            f"nothing to roll {self.pointer} of {self.model!r} back to{offer}",
+            reasons=reasons or [f"no other version has held {self.pointer.partition(':')[2]}"],
+            data={"offer": self.offer.model_id if self.offer else None},
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

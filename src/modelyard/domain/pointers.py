@@ -5,16 +5,20 @@ Purely: a ``Board`` is laid out from what was read, moves are made on it, and it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from modelyard.domain.records import Actor, Alias, Model, ModelStage, ModelVersion
+from modelyard.domain.records import Actor, Alias, Model, ModelStage, ModelVersion, Move
 
 TRACKED: Final = (ModelStage.TESTING, ModelStage.STAGING, ModelStage.PRODUCTION)
 """Stages that are pointers with a history. The others may hold every version a model ever had: a list of them in the
 model's record would grow without end, and nobody asks what was *the* archived version last Tuesday."""
+
+
+ROLLED_BACK: Final = "pointer.rolled_back"
+"""The action of a rollback's event."""
 
 
 @dataclass(slots=True)
@@ -118,11 +122,29 @@ class Board:
         )
 
 
+def left_by_rollback(moves: Iterable[Move]) -> dict[int, datetime]:
+    """Numbers that a rollback took a pointer away from, and when; read from its moves, oldest first.
+
+    A later decision for such a number (a promotion, an alias set, a rollback to it) takes it off the list.
+    """
+    left: dict[int, datetime] = {}
+    present: int | None = None
+    for move in moves:
+        if move.number is not None:
+            left.pop(move.number, None)
+        if move.action == ROLLED_BACK and present is not None and present != move.number:
+            left[present] = move.at
+        present = move.number
+    return left
+
+
 def reaches(model: Model, version: ModelVersion) -> tuple[str, ...]:
-    """What points at a version and so protects it: aliases, stage ``production``, a legal hold."""
+    """What protects a version: aliases on it, stage ``production``, a stage its policy protects, a legal hold."""
     found = [f"alias {a.name!r}" for a in model.aliases.values() if a.number == version.number]
     if version.number in model.holders.get(ModelStage.PRODUCTION.value, ()):
         found.append("stage 'production'")
+    if version.stage in model.policy.protected_stages:
+        found.append(f"stage {version.stage.value!r}, which the policy protects")
     if version.legal_hold:
         found.append(f"legal hold ({version.legal_hold})")
     return tuple(found)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from modelyard.domain import retention
 from modelyard.domain.answers import Retired
-from modelyard.domain.errors import ModelyardError, Protected, VersionNotFound
-from modelyard.domain.pointers import Board, reaches
+from modelyard.domain.errors import InvalidInput, ModelyardError, Protected, VersionNotFound
+from modelyard.domain.pointers import TRACKED, Board, reaches
 from modelyard.domain.records import Model, ModelStage, ModelVersion
 from modelyard.ports.metadata import ModelQuery
 from modelyard.ports.service import Delete, Retire
@@ -42,7 +42,11 @@ def _delete(service: LocalService, request: Delete) -> tuple[ModelVersion, Draft
 
 
 def undelete(service: LocalService, ref: str) -> ModelVersion:
-    """Bring a hidden version back to the stage it stood in; a stage that is taken meanwhile makes it ``deprecated``."""
+    """Bring a hidden version back to the stage it stood in, unless that stage has a door.
+
+    A stage with gates or a limit is entered by promotion only: from ``production`` a version comes back
+    ``deprecated`` (a rollback can still find it), from a lower one to ``development``.
+    """
     return service.decide(lambda: _undelete(service, ref))
 
 
@@ -57,9 +61,10 @@ def _undelete(service: LocalService, ref: str) -> tuple[ModelVersion, Draft | No
         )
     board = Board(model=model, at=service.clock.now(), actor=service.actor)
     board.facts(version, deleted_at=None)
-    limit = model.policy.holder_limit(version.stage)
-    if limit and len(model.holders.get(version.stage.value, ())) >= limit:
-        board.stage(version, ModelStage.DEPRECATED)
+    has_door = model.policy.holder_limit(version.stage) or model.policy.requirements(version.stage)
+    if version.stage in TRACKED and has_door:
+        live = version.stage is ModelStage.PRODUCTION
+        board.stage(version, ModelStage.DEPRECATED if live else ModelStage.DEVELOPMENT)
     else:
         board.regain(version)
     promotion.renew_latest(service, board, version)
@@ -91,6 +96,8 @@ def _write(
 
 def retire(service: LocalService, request: Retire) -> Retired:
     """Delete archived versions past their retention; the preview and the run choose by the same rule."""
+    if request.older_than_days is not None and not request.older_than_days >= 0:
+        raise InvalidInput(f"older_than_days must be 0 or more, not {request.older_than_days}")
     now = service.clock.now()
     doomed: list[ModelVersion] = []
     for model in _models(service, request.model):

@@ -46,6 +46,7 @@ from modelyard.service import (
     versions,
 )
 from modelyard.service.draft import Again, Draft
+from modelyard.service.reasons import with_reason
 
 T = TypeVar("T")
 LOG = logging.getLogger("modelyard")
@@ -165,7 +166,7 @@ class LocalService:
         return facts.annotate(self, request)
 
     def delete(self, request: ask.Delete) -> ModelVersion:
-        return deletion.delete(self, request)
+        return deletion.delete(self, with_reason(request))
 
     def undelete(self, ref: str) -> ModelVersion:
         return deletion.undelete(self, ref)
@@ -173,22 +174,22 @@ class LocalService:
     # --- pointers and rules -----------------------------------------------------------------------------------------
 
     def promote(self, request: ask.Promote) -> Promotion:
-        return promotion.promote(self, request)
+        return promotion.promote(self, with_reason(request))
 
     def roll_back(self, request: ask.RollBack) -> Rollback:
-        return rollback.roll_back(self, request)
+        return rollback.roll_back(self, with_reason(request))
 
     def set_alias(self, request: ask.SetAlias) -> ModelVersion:
-        return aliases.set_alias(self, request)
+        return aliases.set_alias(self, with_reason(request))
 
     def delete_alias(self, request: ask.DeleteAlias) -> None:
-        aliases.delete_alias(self, request)
+        aliases.delete_alias(self, with_reason(request))
 
     def protect_alias(self, request: ask.ProtectAlias) -> None:
-        aliases.protect_alias(self, request)
+        aliases.protect_alias(self, with_reason(request))
 
     def set_policy(self, request: ask.SetPolicy) -> Model:
-        return facts.set_policy(self, request)
+        return facts.set_policy(self, with_reason(request))
 
     # --- questions --------------------------------------------------------------------------------------------------
 

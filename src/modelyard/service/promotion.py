@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.domain import gates, lifecycle, versioning
 from modelyard.domain.answers import Promotion
-from modelyard.domain.errors import NotAllowed, Protected
+from modelyard.domain.errors import IntegrityError, NotAllowed, NotFound, Protected
 from modelyard.domain.gates import PromotionCase, Verdict
 from modelyard.domain.pointers import TRACKED, Board, reaches
 from modelyard.domain.query import Compare, Field, Not
@@ -44,8 +44,10 @@ def _decide(service: LocalService, request: Promote) -> tuple[Promotion, Draft |
     _check_table(board.model, version, request)
     if not verdict.passed and not request.dry_run:
         raise gates.refusal(verdict, f"{version.name}:{version.version}")
+    if target is ModelStage.PRODUCTION:
+        _check_bytes(service, version)
     displaced = make_room(service, board, version, target, request.keep_existing, request.incumbent_to)
-    board.stage(version, target, **_fresh(version, target))
+    board.stage(version, target, **(cleared(version) if target is ModelStage.PRODUCTION else {}))
     renew_latest(service, board, version)
     ids = tuple(v.model_id for v in displaced)
     if request.dry_run:
@@ -141,6 +143,28 @@ def _check_table(model: Model, version: ModelVersion, request: Promote) -> None:
     )
 
 
+def _check_bytes(service: LocalService, version: ModelVersion) -> None:
+    """Nothing goes live whose bytes are not what was registered; known good and unchanged ones are not read again."""
+    if wrong := damage(service, version):
+        raise NotAllowed(
+            f"{version.name}:{version.version} cannot go live: its bytes are not intact", reasons=wrong
+        )
+
+
+def damage(service: LocalService, version: ModelVersion) -> tuple[str, ...]:
+    """What is wrong with a version's bytes, every file read or known to be unchanged since it was.
+
+    A disk that refuses for a moment says nothing about the bytes: its ``StorageError`` goes to the caller.
+    """
+    found: list[str] = []
+    for entry in version.files:
+        try:
+            service.blobs.verify(entry.digest)
+        except (IntegrityError, NotFound) as error:
+            found.append(f"{entry.path}: {error.detail}")
+    return tuple(found)
+
+
 def _check_unheld(version: ModelVersion, pointing: tuple[str, ...], *, forced: bool) -> None:
     """What an alias or a hold reaches is archived only by force."""
     holds = [p for p in pointing if not p.startswith("stage")]
@@ -160,7 +184,7 @@ def make_room(
     keep_existing: bool,
     incumbent_to: ModelStage | None,
 ) -> list[ModelVersion]:
-    """Move the present holders of ``target`` out, if the policy allows only so many; returns them."""
+    """Move the present holders of ``target`` out, unless they may stay or the stage is open to any number."""
     limit = board.model.policy.holder_limit(target)
     holders = [n for n in board.model.holders.get(target.value, ()) if n != version.number]
     if keep_existing and limit and len(holders) >= limit:
@@ -170,9 +194,8 @@ def make_room(
         )
     if keep_existing or not limit:
         return []
-    leaving = holders[: max(0, len(holders) - limit + 1)]
     retreat = incumbent_to or ModelStage(board.model.policy.incumbent)
-    return [_displace(service, board, number, version, target, retreat) for number in leaving]
+    return [_displace(service, board, number, version, target, retreat) for number in holders]
 
 
 def _displace(
@@ -189,8 +212,10 @@ def _displace(
         raise NotAllowed(
             f"{board.model.name!r} lists #{number} as holder of {target.value}, but it is gone; run `fsck`"
         )
+    retreat = retreat if target is ModelStage.PRODUCTION else ModelStage.DEVELOPMENT
+    _check_retreat(board.model, holder, target, retreat)
     if target is not ModelStage.PRODUCTION:
-        return board.stage(holder, ModelStage.DEVELOPMENT)
+        return board.stage(holder, retreat)
     if retreat is ModelStage.ARCHIVED:
         _check_unheld(holder, reaches(board.model, holder), forced=False)
     moved = board.stage(holder, retreat, successor=newcomer.model_id)
@@ -199,10 +224,23 @@ def _displace(
     return moved
 
 
-def _fresh(version: ModelVersion, target: ModelStage) -> dict[str, Any]:
-    """A version that goes up again by decision is no longer marked as rolled back from, and has no successor."""
-    if target is not ModelStage.PRODUCTION:
-        return {}
+def _check_retreat(model: Model, holder: ModelVersion, stage: ModelStage, retreat: ModelStage) -> None:
+    """Displacing is a move too: the model's own table must have it."""
+    lifecycle.check(
+        model.policy.table,
+        stage,
+        retreat,
+        gated=model.policy.gated,
+        by_rollback=False,
+        pointed_at=(),
+        force=False,
+        reason="",
+        subject=f"the present holder {holder.name}:{holder.version}",
+    )
+
+
+def cleared(version: ModelVersion) -> dict[str, Any]:
+    """Facts to take back when a version goes up again by decision: that it was rolled back from, and its successor."""
     facts: dict[str, Any] = {}
     if version.rolled_back_at is not None:
         facts["rolled_back_at"] = None

@@ -9,7 +9,7 @@ from modelyard.domain import compare as comparing
 from modelyard.domain import names, query, refs
 from modelyard.domain.answers import ModelStatus, Stats
 from modelyard.domain.compare import Comparison
-from modelyard.domain.errors import InvalidInput, ModelyardError
+from modelyard.domain.errors import AliasNotFound, InvalidInput, ModelyardError
 from modelyard.domain.pointers import TRACKED
 from modelyard.domain.records import Event, Model, ModelStage, ModelVersion
 from modelyard.ports.metadata import (
@@ -22,7 +22,7 @@ from modelyard.ports.metadata import (
     VersionQuery,
 )
 from modelyard.ports.service import AsOf, History, RollBack, Search
-from modelyard.service import resolve, rollback
+from modelyard.service import promotion, resolve, rollback
 
 if TYPE_CHECKING:
     from modelyard.service.local import LocalService
@@ -102,13 +102,26 @@ def as_of(service: LocalService, request: AsOf) -> ModelVersion | None:
     model = resolve.model_named(service, request.model)
     pointer = resolve.pointer_key(model, request.pointer)
     kind, _, name = pointer.partition(":")
-    if kind == "stage" and name not in TRACKED:
+    if not resolve.is_tracked(pointer):
         tracked = ", ".join(stage.value for stage in TRACKED)
         raise InvalidInput(
             f"{name} is not a pointer: any number of versions stand in it. Ask for one of {tracked}, or an alias"
         )
     number = resolve.number_at(service, model, pointer, request.at)
+    if number is None and kind == "alias":
+        _check_known(service, model, name)
     return service.store.get(NumberKey(model.key, number)) if number is not None else None
+
+
+def _check_known(service: LocalService, model: Model, alias: str) -> None:
+    """An alias that never was is a slip, not an answer."""
+    if alias == "latest":
+        raise InvalidInput("latest is computed, not moved, so it has no history; ask for a stage or an alias")
+    if not resolve.moves_of(service, model, f"alias:{alias}"):
+        known = ", ".join(sorted(model.aliases)) or "none"
+        raise AliasNotFound(
+            f"model {model.name!r} never had an alias {names.plain(alias)!r}; it has: {known}"
+        )
 
 
 def status(service: LocalService, name: str) -> ModelStatus:
@@ -126,7 +139,7 @@ def _status(service: LocalService, model: Model) -> ModelStatus:
     number = resolve.holder(model, f"stage:{production}")
     live = service.store.get(NumberKey(model.key, number)) if number is not None else None
     decision = _decision(service, model, live)
-    damage = rollback.damage(service, live) if live else ()
+    damage = promotion.damage(service, live) if live else ()
     undo, note = _undo(service, model, live)
     stages = _stages(service, model)
     return ModelStatus(
@@ -181,6 +194,8 @@ def _undo(service: LocalService, model: Model, live: ModelVersion | None) -> tup
         return None, error.detail
     if plan.candidate is not None:
         return plan.candidate, ""
+    if plan.offer is not None:
+        return None, plan.refusal().detail
     reasons = [f"{c.version.version}: {'; '.join(c.reasons)}" for c in plan.considered]
     return None, " | ".join(reasons) or "no other version has been live"
 

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from modelyard.domain import names, query, refs, versioning
 from modelyard.domain.errors import (
     AliasNotFound,
+    InvalidInput,
     InvalidRef,
     ModelNotFound,
     NotAllowed,
     VersionNotFound,
 )
-from modelyard.domain.query import Field, Order
-from modelyard.domain.records import Model, ModelStage, ModelVersion
+from modelyard.domain.pointers import TRACKED
+from modelyard.domain.query import Compare, Field, Order
+from modelyard.domain.records import Model, ModelStage, ModelVersion, Move
 from modelyard.domain.refs import Ref
 from modelyard.ports.metadata import (
     LabelKey,
@@ -140,6 +142,8 @@ def _by_digest(service: LocalService, ref: Ref) -> ModelVersion:
 def _at_pointer(service: LocalService, ref: Ref) -> ModelVersion:
     model = model_named(service, ref.model)
     pointer = pointer_key(model, ref.value)
+    if not is_tracked(pointer):
+        return _newest_in(service, model, ref)
     if ref.at is not None:
         number = number_at(service, model, pointer, ref.at)
     elif ref.back:
@@ -153,6 +157,27 @@ def _at_pointer(service: LocalService, ref: Ref) -> ModelVersion:
     if now and not _agrees(found, pointer) and _moved(service, model):
         return _at_pointer(service, ref)
     return found
+
+
+def is_tracked(pointer: str) -> bool:
+    """Whether the moves of a pointer are kept: of every alias, and of the stages that few versions hold."""
+    kind, _, name = pointer.partition(":")
+    return kind == "alias" or name in TRACKED
+
+
+def _newest_in(service: LocalService, model: Model, ref: Ref) -> ModelVersion:
+    """The newest version that stands in a stage of many, such as ``development``."""
+    if ref.at is not None or ref.back:
+        tracked = ", ".join(stage.value for stage in TRACKED)
+        raise InvalidRef(
+            f"{ref.value} has no history as a pointer, because many stand in it; {tracked} and aliases do"
+        )
+    stands = Compare(Field("stage"), "=", ref.value.casefold())
+    newest = (Order(Field("number"), descending=True),)
+    page = service.store.find(VersionQuery(model_key=model.key, where=stands, order=newest, limit=1))
+    if not page.items:
+        raise AliasNotFound(f"no version of {model.name!r} stands in {ref.value}")
+    return page.items[0]
 
 
 def _agrees(found: ModelVersion, pointer: str) -> bool:
@@ -205,15 +230,15 @@ def number_at(service: LocalService, model: Model, pointer: str, at: datetime) -
     return page.items[0].number if page.items else None
 
 
-def past_holders(service: LocalService, model: Model, pointer: str) -> list[int]:
-    """Distinct numbers a pointer named, newest first, beginning with the present one."""
-    numbers: list[int] = []
+def moves_of(service: LocalService, model: Model, pointer: str) -> list[Move]:
+    """Every move of a pointer, newest first."""
+    found: list[Move] = []
     after: str | None = None
     while True:
         page = service.store.find(MoveQuery(model_key=model.key, pointer=pointer, limit=200, after=after))
-        numbers.extend(m.number for m in page.items if m.number is not None and m.number not in numbers)
+        found.extend(page.items)
         if (after := page.next) is None:
-            return numbers
+            return found
 
 
 def _moves_back(service: LocalService, model: Model, pointer: str, back: int) -> int | None:
@@ -247,8 +272,17 @@ def expect_holder(service: LocalService, model: Model, pointer: str, expected: s
     """Compare-and-set: raise ``Conflict`` unless ``pointer`` names what the caller believes (``""``: nothing)."""
     from modelyard.domain.errors import Conflict
 
+    if not is_tracked(pointer):
+        name = pointer.partition(":")[2]
+        raise InvalidInput(
+            f"{name} is not a pointer that one version holds, so nothing can be expected of it"
+        )
     present = holder(model, pointer)
-    wanted = version(service, _within(model, expected)).number if expected else None
+    wanted: int | None = None
+    if expected:
+        believed = version(service, _within(model, expected))
+        require_same_model(believed, model)
+        wanted = believed.number
     if present == wanted:
         return
     who = _describe(service, model, present)

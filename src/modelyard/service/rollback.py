@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from modelyard.domain import lifecycle, refs
 from modelyard.domain.answers import Candidate, Rollback
-from modelyard.domain.errors import Conflict, IntegrityError, NotAllowed, NotFound, Protected
-from modelyard.domain.pointers import Board
-from modelyard.domain.records import Model, ModelStage, ModelVersion
+from modelyard.domain.errors import Conflict, NotAllowed, Protected
+from modelyard.domain.pointers import ROLLED_BACK, Board, left_by_rollback
+from modelyard.domain.records import Model, ModelStage, ModelVersion, Move
 from modelyard.ports.metadata import NumberKey
 from modelyard.ports.service import RollBack
 from modelyard.service import promotion, resolve
@@ -29,24 +30,21 @@ def _decide(service: LocalService, request: RollBack) -> tuple[Rollback, Draft |
     model, pointer = _pointer(service, request.ref)
     incumbent = _incumbent(service, model, pointer, request)
     considered, candidate = _choose(service, model, pointer, incumbent, request)
-    if candidate is None and not request.drill:
-        raise NotAllowed(
-            f"nothing to roll {pointer} of {model.name!r} back to",
-            reasons=[f"{c.version.version} (#{c.version.number}): {r}" for c in considered for r in c.reasons]
-            or [f"no other version has held {pointer.partition(':')[2]}"],
-        )
-    followers = _followers(model, pointer, incumbent)
+    offer = _offer(considered)
     plan = Rollback(
         model=model.name,
         pointer=pointer,
         incumbent=incumbent,
         candidate=candidate,
         considered=considered,
-        aliases=followers,
+        offer=offer,
+        aliases=_followers(model, pointer, incumbent),
         load_check=request.load_check or (candidate.load_check if candidate else None),
     )
-    if request.drill or candidate is None:
+    if request.drill:
         return plan, None
+    if candidate is None:
+        raise plan.refusal()
     return _move(service, model, plan, candidate, request)
 
 
@@ -85,63 +83,84 @@ def _choose(
     incumbent: ModelVersion,
     request: RollBack,
 ) -> tuple[tuple[Candidate, ...], ModelVersion | None]:
-    """Candidates until the first sound one. A wanted target is the only candidate."""
-    numbers = resolve.past_holders(service, model, pointer)
+    """Candidates until the first right one; if that is not sound, on to the next sound one, which is only offered."""
+    moves = resolve.moves_of(service, model, pointer)
+    left = left_by_rollback(reversed(moves)) if request.target is None else {}
+    considered: list[Candidate] = []
+    for version in _versions(service, model, incumbent, moves, request):
+        passed_over = _passed_over(model, pointer, version, incumbent, moves, left)
+        reasons = passed_over or _unsound(service, version, incumbent, request)
+        considered.append(
+            Candidate(
+                version=version, ok=not reasons, reasons=reasons, unsound=bool(reasons and not passed_over)
+            )
+        )
+        if not reasons:
+            break
+    found = considered[-1].version if considered and considered[-1].ok else None
+    return tuple(considered), None if any(c.unsound for c in considered) else found
+
+
+def _offer(considered: tuple[Candidate, ...]) -> ModelVersion | None:
+    """The sound version behind an unsound one."""
+    if any(c.unsound for c in considered) and considered[-1].ok:
+        return considered[-1].version
+    return None
+
+
+def _versions(
+    service: LocalService, model: Model, incumbent: ModelVersion, moves: list[Move], request: RollBack
+) -> list[ModelVersion]:
+    """What to look at, newest holder first. A wanted target is the only one."""
     if request.target is not None:
         wanted = resolve.version(service, resolve.within(model, request.target))
         resolve.require_same_model(wanted, model)
-        versions = [wanted]
-    else:
-        found = (service.store.get(NumberKey(model.key, n)) for n in numbers)
-        versions = [v for v in found if v is not None and v.number != incumbent.number]
-    considered: list[Candidate] = []
-    for version in versions:
-        reasons = _unfit(service, version, incumbent, pointer, request)
-        if version.number not in numbers:
-            reasons = (f"it has never held {pointer.partition(':')[2]}; promote it instead",)
-        considered.append(Candidate(version=version, ok=not reasons, reasons=reasons))
-        if not reasons:
-            return tuple(considered), version
-    return tuple(considered), None
+        return [wanted]
+    numbers = dict.fromkeys(m.number for m in moves if m.number not in (None, incumbent.number))
+    found = (service.store.get(NumberKey(model.key, number)) for number in numbers if number is not None)
+    return [version for version in found if version is not None]
 
 
-def _unfit(
-    service: LocalService,
+def _passed_over(
+    model: Model,
+    pointer: str,
     version: ModelVersion,
     incumbent: ModelVersion,
-    pointer: str,
-    request: RollBack,
+    moves: list[Move],
+    left: dict[int, datetime],
 ) -> tuple[str, ...]:
-    """Why a version cannot be gone back to; cheap questions first, the bytes last."""
+    """Why a version is not the one to go back to, however sound it is."""
+    kind, _, name = pointer.partition(":")
     if version.number == incumbent.number:
         return ("it is what the pointer names now",)
+    if version.number not in {move.number for move in moves}:
+        return (f"it has never held {name}; promote it instead",)
     if version.deleted:
         return ("it was deleted",)
-    if version.rolled_back_at is not None and request.target is None:
-        return (f"it was itself rolled back from at {version.rolled_back_at:%Y-%m-%d %H:%M}",)
+    if version.number in left:
+        return (f"it was itself rolled back from at {left[version.number]:%Y-%m-%d %H:%M}",)
+    if kind == "stage" and pointer != PRODUCTION and version.stage is ModelStage.PRODUCTION:
+        return ("it is in production, and would leave it",)
+    if pointer == PRODUCTION and version.stage is not ModelStage.PRODUCTION:
+        back = lifecycle.legal(model.policy.table, version.stage, gated=model.policy.gated, by_rollback=True)
+        if ModelStage.PRODUCTION not in back:
+            return (
+                f"lifecycle {model.policy.table.name!r} has no way from {version.stage} back to production",
+            )
+    return ()
+
+
+def _unsound(
+    service: LocalService, version: ModelVersion, incumbent: ModelVersion, request: RollBack
+) -> tuple[str, ...]:
+    """Why a version that is the one must not go live; cheap questions first, the bytes last."""
     if version.scan in promotion.WORST:
         return (f"its scan says {version.scan}",)
-    if pointer.startswith("stage:") and pointer != PRODUCTION and version.stage is ModelStage.PRODUCTION:
-        return ("it is in production, and would leave it",)
     if version.model_id in request.skip:
         return (request.skip[version.model_id],)
     if version.signature and incumbent.signature and version.signature != incumbent.signature:
         return ("its signature differs from the one consumers use now",)
-    return damage(service, version)
-
-
-def damage(service: LocalService, version: ModelVersion) -> tuple[str, ...]:
-    """What is wrong with a version's bytes, every file read or known to be unchanged since it was.
-
-    A disk that refuses for a moment says nothing about the bytes: its ``StorageError`` goes to the caller.
-    """
-    found: list[str] = []
-    for entry in version.files:
-        try:
-            service.blobs.verify(entry.digest)
-        except (IntegrityError, NotFound) as error:
-            found.append(f"{entry.path}: {error.detail}")
-    return tuple(found)
+    return promotion.damage(service, version)
 
 
 def _followers(model: Model, pointer: str, incumbent: ModelVersion) -> tuple[str, ...]:
@@ -189,7 +208,7 @@ def _move(
         service,
         board.model,
         board.versions(),
-        action="pointer.rolled_back",
+        action=ROLLED_BACK,
         subject=touched(candidate),
         before=board.before,
         after=board.after,
@@ -211,18 +230,6 @@ def _move(
 
 def _swap_stage(board: Board, incumbent: ModelVersion, candidate: ModelVersion, stage: ModelStage) -> None:
     """Both moves of a rollback; the incumbent goes to ``deprecated`` with its successor named."""
-    if stage is ModelStage.PRODUCTION and candidate.stage is not stage:
-        lifecycle.check(
-            board.model.policy.table,
-            candidate.stage,
-            stage,
-            gated=board.model.policy.gated,
-            by_rollback=True,
-            pointed_at=(),
-            force=False,
-            reason="",
-            subject=f"{candidate.name}:{candidate.version}",
-        )
     retreat = ModelStage.DEPRECATED if stage is ModelStage.PRODUCTION else ModelStage.DEVELOPMENT
     board.stage(incumbent, retreat, successor=candidate.model_id, rolled_back_at=board.at)
-    board.stage(candidate, stage, successor=None)
+    board.stage(candidate, stage, **promotion.cleared(candidate))

@@ -107,15 +107,20 @@ def check_json(value: Any, what: str) -> None:
 
 
 def _asked(request: CreateVersion) -> str:
-    """Fingerprint of the facts of a request, bytes left out: a model need not serialise to the same bytes twice."""
+    """Fingerprint of the facts of a request.
+
+    Bytes count, except those made here from a live object (its proof of origin tells): an object need not serialise
+    to the same bytes twice.
+    """
     body = plain(replace(request, idempotency_key=None, environment={}, flavor=None))
-    body["files"] = [entry.path for entry in request.files]
+    if request.flavor is not None and request.flavor.options.get("origin"):
+        body["files"] = [entry.path for entry in request.files]
     return fingerprint(body)
 
 
 def _decide(service: LocalService, work: _Work) -> tuple[ModelVersion, Draft | None]:
     request = work.request
-    receipt_key = f"{service.actor.name}:{request.idempotency_key}"
+    receipt_key = f"idem:{len(service.actor.name)}:{service.actor.name}:{request.idempotency_key}"
     if request.idempotency_key and (known := _answered(service, receipt_key, work)):
         return known, None
     model = _model(service, work.name)
@@ -146,7 +151,10 @@ def _answered(service: LocalService, key: str, work: _Work) -> ModelVersion | No
             f"the idempotency key {work.request.idempotency_key!r} was used for another registration; "
             "use a new key for a new request"
         )
-    return service.store.get(VersionKey(receipt.result["model_id"]))
+    known = service.store.get(VersionKey(receipt.result["model_id"]))
+    if known is not None:
+        _check_not_deleted(known)
+    return known
 
 
 def _model(service: LocalService, name: str) -> Model:
@@ -180,11 +188,8 @@ def _existing(service: LocalService, model: Model, work: _Work) -> ModelVersion 
     found = service.store.get(LabelKey(model.key, versioning.label_key(label)))
     if found is None:
         return None
-    if found.deleted:
-        raise AlreadyExists(
-            f"{model.name}:{found.version} was deleted, and its label stays reserved; "
-            f"`undelete {model.name}:{found.version}`, or use another label"
-        )
+    _check_not_deleted(found)
+    _check_placed(model, found, work.request)
     wanted = {
         "content_digest": manifest.content_digest(work.request.files),
         "hyperparams": _hyperparams(work.request),
@@ -202,6 +207,30 @@ def _existing(service: LocalService, model: Model, work: _Work) -> ModelVersion 
                 data={"model_id": found.model_id, "difference": fact},
             )
     return found
+
+
+def _check_not_deleted(found: ModelVersion) -> None:
+    """A deleted version keeps its label for ever, and is not an answer."""
+    if not found.deleted:
+        return
+    spelled = f"{found.name}:{found.version}"
+    way = f"`undelete {spelled}`, or " if found.collected_at is None else ""
+    raise AlreadyExists(f"{spelled} was deleted, and its label stays reserved; {way}use another label")
+
+
+def _check_placed(model: Model, found: ModelVersion, request: CreateVersion) -> None:
+    """A repeated registration moves no pointer: what it asks for must have been done the first time."""
+    spelled = f"{found.name}:{found.version}"
+    if request.alias is not None and request.alias not in found.aliases:
+        raise AlreadyExists(
+            f"{spelled} exists, and alias {request.alias!r} does not name it; a repeated registration moves nothing: "
+            f"use set_alias({model.name!r}, {request.alias!r}, {spelled!r})"
+        )
+    if request.stage is not ModelStage.DEVELOPMENT and found.stage is ModelStage.DEVELOPMENT:
+        raise AlreadyExists(
+            f"{spelled} exists and stands in development; a repeated registration moves nothing: "
+            f"use promote_model({spelled!r}, {request.stage.value!r})"
+        )
 
 
 def _hyperparams(request: CreateVersion) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from modelyard.testing.service_aliases import Aliasing
 from modelyard.testing.service_audit import Auditing
 from modelyard.testing.service_care import Collecting, Deleting
 from modelyard.testing.service_facts import Facts
+from modelyard.testing.service_holding import Holding
 from modelyard.testing.service_moves import Promoting
 from modelyard.testing.service_questions import Asking, Searching
 from modelyard.testing.service_rollback import RollingBack
@@ -30,6 +31,7 @@ class ServiceContract(
     Naming,
     Facts,
     Promoting,
+    Holding,
     Aliasing,
     RollingBack,
     Deleting,

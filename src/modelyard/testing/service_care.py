@@ -68,11 +68,21 @@ class Deleting(ServiceRoom):
         assert service.undelete("fraud#1").stage is ModelStage.DEPRECATED
         assert service.get_model("fraud").holders["production"] == (2,)
 
-    def test_undeleting_the_holder_of_a_free_stage_gives_it_back(self, service: RegistryService) -> None:
+    def test_undeleting_is_no_way_into_production(self, service: RegistryService) -> None:
         self.live(service)
         service.delete(ask.Delete(ref="fraud", force=True, reason="x"))
-        service.undelete("fraud#1")
-        assert self.holder(service, "fraud@production") == 1
+        assert service.undelete("fraud#1").stage is ModelStage.DEPRECATED
+        assert "production" not in service.get_model("fraud").holders
+
+    def test_undeleting_passes_no_gate_of_a_lower_stage(self, service: RegistryService) -> None:
+        for name in ("open", "gated"):
+            self.make(service, name)
+            service.promote(ask.Promote(ref=name, target=ModelStage.STAGING))
+            service.delete(ask.Delete(ref=name))
+        policy = {"gates": {"staging": {"tests_passed": True}}}
+        service.set_policy(ask.SetPolicy(model="gated", policy=policy))
+        assert service.undelete("open#1").stage is ModelStage.STAGING
+        assert service.undelete("gated#1").stage is ModelStage.DEVELOPMENT
 
     def test_undeleting_what_is_there_writes_nothing(self, service: RegistryService) -> None:
         self.make(service)

@@ -43,9 +43,6 @@ _REQUIREMENTS = st.dictionaries(
 class Promoting(ServiceRoom):
     """``promote``."""
 
-    def policy(self, service: RegistryService, **policy: Any) -> None:
-        service.set_policy(ask.SetPolicy(model="fraud", policy=policy))
-
     def test_a_promotion_moves_the_stage_and_says_why(self, service: RegistryService) -> None:
         self.make(service, metrics={"accuracy": 0.9})
         done = service.promote(
@@ -97,7 +94,7 @@ class Promoting(ServiceRoom):
         assert self.holder(service, "fraud@production") == 2
         self.make(service)
         done = service.promote(ask.Promote(ref="fraud#3", target=PRODUCTION))
-        assert [service.get_version(i).number for i in done.displaced] == [1]
+        assert [service.get_version(i).number for i in done.displaced] == [1, 2]
 
     def test_a_crowded_lower_stage_sends_its_holder_back_to_development(
         self, service: RegistryService

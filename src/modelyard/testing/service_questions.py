@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelyard.domain.errors import (
+    AliasNotFound,
     InvalidInput,
     InvalidQuery,
     ModelNotFound,
@@ -103,6 +104,10 @@ class Asking(ServiceRoom):
             )
         log = self.log(service, name)
         span = (clock.now() - begin).total_seconds() + 2
+        if not any("alias:champion" in event.after for event in log):
+            with pytest.raises(AliasNotFound):
+                service.as_of(ask.AsOf(model=name, at=begin, pointer="champion"))
+            return
         for _ in range(50):
             at = begin + timedelta(seconds=chance.uniform(-1, span))
             for pointer, key in (("champion", "alias:champion"), ("production", "stage:production")):

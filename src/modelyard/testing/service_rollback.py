@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modelyard.domain.errors import Conflict, ModelNotFound, NotAllowed, Protected, TransitionNotAllowed
+from modelyard.domain.errors import Conflict, ModelNotFound, NotAllowed, Protected
 from modelyard.domain.records import ModelStage
 from modelyard.ports import service as ask
 from modelyard.ports.service import RegistryService
@@ -70,14 +70,22 @@ class RollingBack(ServiceRoom):
         assert (drill.moved, drill.candidate.number) == (False, real.candidate.number)
 
     @pytest.mark.parametrize("data", [b"tw0", b"", None], ids=["changed", "empty", "missing"])
-    def test_a_damaged_candidate_is_refused_and_the_one_before_is_taken(
+    def test_a_damaged_candidate_is_refused_and_the_one_before_is_offered(
         self, service: RegistryService, data: bytes | None
     ) -> None:
         self.three(service)
         self.damage(service, service.get_version("fraud#2").files[0].digest, data)
-        done = service.roll_back(ask.RollBack(ref="fraud"))
-        assert [(c.version.number, c.ok) for c in done.considered] == [(2, False), (1, True)]
-        assert "model.txt" in done.considered[0].reasons[0]
+        with self.refused(service, NotAllowed, "0.1.0, is sound") as caught:
+            service.roll_back(ask.RollBack(ref="fraud"))
+        assert "model.txt" in caught.value.reasons[0]
+        drill = service.roll_back(ask.RollBack(ref="fraud", drill=True))
+        assert [(c.version.number, c.ok, c.unsound) for c in drill.considered] == [
+            (2, False, True),
+            (1, True, False),
+        ]
+        assert drill.candidate is None
+        assert drill.offer is not None
+        service.roll_back(ask.RollBack(ref="fraud", target=f"#{drill.offer.number}"))
         assert self.holder(service, "fraud@production") == 1
 
     def test_nothing_sound_to_go_back_to_is_said_with_every_reason(self, service: RegistryService) -> None:
@@ -90,12 +98,12 @@ class RollingBack(ServiceRoom):
         drill = service.roll_back(ask.RollBack(ref="fraud", drill=True))
         assert drill.candidate is None
 
-    def test_what_the_client_found_wanting_is_skipped(self, service: RegistryService) -> None:
+    def test_what_the_client_found_wanting_is_not_taken(self, service: RegistryService) -> None:
         self.three(service)
         skip = {service.get_version("fraud#2").model_id: "it does not load"}
-        done = service.roll_back(ask.RollBack(ref="fraud", skip=skip))
-        assert done.considered[0].reasons == ("it does not load",)
-        assert self.holder(service, "fraud@production") == 1
+        with self.refused(service, NotAllowed, "0.1.0, is sound") as caught:
+            service.roll_back(ask.RollBack(ref="fraud", skip=skip))
+        assert caught.value.reasons == ("0.1.1 (#2): it does not load",)
 
     def test_deleted_holders_are_passed_over(self, service: RegistryService) -> None:
         self.three(service)
@@ -103,11 +111,30 @@ class RollingBack(ServiceRoom):
         assert service.roll_back(ask.RollBack(ref="fraud")).considered[0].reasons == ("it was deleted",)
         assert self.holder(service, "fraud@production") == 1
 
-    def test_another_signature_is_passed_over(self, service: RegistryService) -> None:
+    def test_another_signature_is_refused_and_the_one_before_is_offered(
+        self, service: RegistryService
+    ) -> None:
         for inputs in (["a"], ["a", "b"], ["a"]):
             self.live(service, signature={"inputs": inputs})
-        assert "signature" in service.roll_back(ask.RollBack(ref="fraud")).considered[0].reasons[0]
-        assert self.holder(service, "fraud@production") == 1
+        with self.refused(service, NotAllowed, "0.1.0, is sound") as caught:
+            service.roll_back(ask.RollBack(ref="fraud"))
+        assert "signature" in caught.value.reasons[0]
+
+    def test_each_pointer_remembers_its_own_rollbacks(self, service: RegistryService) -> None:
+        self.three(service)
+        for number in (1, 2):
+            self.alias(service, f"#{number}", "canary")
+        service.roll_back(ask.RollBack(ref="fraud@canary"))
+        assert service.roll_back(ask.RollBack(ref="fraud")).candidate == service.get_version("fraud#2")
+
+    def test_a_later_decision_for_a_version_makes_it_good_again(self, service: RegistryService) -> None:
+        self.three(service)
+        service.roll_back(ask.RollBack(ref="fraud"))
+        service.roll_back(ask.RollBack(ref="fraud", target="#3"))
+        self.live(service, data=b"four")
+        done = service.roll_back(ask.RollBack(ref="fraud"))
+        assert done.candidate is not None
+        assert done.candidate.number == 3
 
     def test_aliases_of_the_incumbent_follow_in_the_same_step(self, service: RegistryService) -> None:
         self.three(service)
@@ -214,5 +241,7 @@ class RollingBack(ServiceRoom):
     def test_a_table_without_the_way_back_refuses(self, service: RegistryService) -> None:
         self.three(service)
         service.set_policy(ask.SetPolicy(model="fraud", policy={"lifecycle": "strict"}))
-        with self.refused(service, TransitionNotAllowed):
+        with self.refused(service, NotAllowed) as caught:
             service.roll_back(ask.RollBack(ref="fraud"))
+        assert "lifecycle 'strict' has no way from deprecated back" in caught.value.reasons[0]
+        assert service.status("fraud").undo is None

@@ -105,6 +105,9 @@ class ServiceRoom:
         """Promote, and return the version as it is then."""
         return service.promote(ask.Promote(ref=ref, target=target, **options)).version
 
+    def policy(self, service: RegistryService, **policy: Any) -> None:
+        service.set_policy(ask.SetPolicy(model="fraud", policy=policy))
+
     def alias(
         self, service: RegistryService, ref: str, alias: str = "champion", **options: Any
     ) -> ModelVersion:

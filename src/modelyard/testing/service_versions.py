@@ -22,7 +22,7 @@ from modelyard.domain.errors import (
     ModelNotFound,
     VersionNotFound,
 )
-from modelyard.domain.records import FileEntry
+from modelyard.domain.records import FileEntry, FlavorRecord, ModelStage
 from modelyard.ports import service as ask
 from modelyard.ports.service import RegistryService
 from modelyard.testing.clock import SettableClock
@@ -143,9 +143,35 @@ class Registering(ServiceRoom):
         assert self.make(service, idempotency_key="k", tags={"a": "b"}) == made
         assert self.snapshot(service) == before
 
-    def test_an_idempotency_key_bears_other_bytes_of_the_same_model(self, service: RegistryService) -> None:
-        made = self.make(service, data=b"saved once", idempotency_key="k")
-        assert self.make(service, data=b"saved twice", idempotency_key="k") == made
+    def test_an_idempotency_key_bears_other_bytes_of_the_same_live_model(
+        self, service: RegistryService
+    ) -> None:
+        live = FlavorRecord(name="pickle", entry="model.txt", options={"origin": "a proof"})
+        made = self.make(service, data=b"saved once", idempotency_key="k", flavor=live)
+        assert self.make(service, data=b"saved twice", idempotency_key="k", flavor=live) == made
+
+    def test_an_idempotency_key_does_not_bear_other_bytes_of_a_file(self, service: RegistryService) -> None:
+        self.make(service, data=b"once", idempotency_key="k")
+        self.file(service, b"twice")
+        with self.refused(service, InvalidInput, "idempotency key"):
+            self.make(service, data=b"twice", idempotency_key="k")
+
+    def test_an_idempotency_key_of_a_deleted_version_is_no_answer(self, service: RegistryService) -> None:
+        made = self.make(service, idempotency_key="k")
+        service.delete(ask.Delete(ref=made.model_id))
+        with self.refused(service, AlreadyExists, "undelete"):
+            self.make(service, idempotency_key="k")
+
+    def test_a_repeated_registration_moves_no_pointer(self, service: RegistryService) -> None:
+        self.make(service, version="1.0.0")
+        with self.refused(service, AlreadyExists, "set_alias"):
+            self.make(service, version="1.0.0", alias="champion")
+        with self.refused(service, AlreadyExists, "promote_model"):
+            self.make(service, version="1.0.0", stage=ModelStage.STAGING)
+        service.set_alias(ask.SetAlias(model="fraud", alias="champion", ref="1.0.0"))
+        service.promote(ask.Promote(ref="fraud", target=ModelStage.STAGING))
+        again = self.make(service, version="1.0.0", alias="champion", stage=ModelStage.STAGING)
+        assert again.number == 1
 
     def test_an_idempotency_key_for_something_else_is_refused(self, service: RegistryService) -> None:
         self.make(service, idempotency_key="k")
