@@ -6,7 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -54,6 +54,9 @@ LOG = logging.getLogger("modelyard")
 PATIENCE = 30.0
 """Seconds that a commit keeps trying. Tombstones of blobs outlive this by far, which collection relies on."""
 
+CROWDED = 0.5
+"""Seconds after a lost race in which decisions are made alone from their first try."""
+
 FIRST_PAUSE, LONGEST_PAUSE = 0.002, 0.25
 """Seconds. Immediate retries starve writers on a busy model; jittered, doubling pauses do not."""
 
@@ -90,6 +93,7 @@ class LocalService:
         self.actor = actor
         self.enforce = enforce
         self._closed = False
+        self._crowded_until = 0.0
 
     def as_actor(self, actor: Actor) -> LocalService:
         """The same registry on behalf of another caller."""
@@ -106,13 +110,14 @@ class LocalService:
     def decide(self, step: Callable[[], tuple[T, Draft | None]]) -> T:
         """Run ``step`` (read and judge) and commit its draft; after a conflict wait a random moment and run it again.
 
-        A ``Conflict`` that ``step`` itself raises is the caller's answer and is not tried again. From the second try
-        on it asks the store to be alone, so that a busy model starves nobody.
+        A ``Conflict`` that ``step`` itself raises is the caller's answer and is not tried again. Who lost a race asks
+        the store to be alone, now and for a moment to come, so that a busy model starves nobody and nothing is decided
+        in vain.
         """
         pause, deadline = FIRST_PAUSE, time.monotonic() + PATIENCE
-        room: AbstractContextManager[object] = nullcontext()
+        crowded = time.monotonic() < self._crowded_until
         while True:
-            with room:
+            with self.store.alone() if crowded else nullcontext():
                 result, obstacle = self._attempt(step)
             if obstacle is None:
                 return cast(T, result)
@@ -120,8 +125,11 @@ class LocalService:
                 raise Conflict(
                     f"gave up after {PATIENCE:.0f} s: {obstacle}. Nothing was changed; try again"
                 ) from obstacle
-            self.clock.pause(random.uniform(pause / 2, pause))  # noqa: S311 - jitter, not a secret
-            pause, room = min(pause * 2, LONGEST_PAUSE), self.store.alone()
+            if crowded or isinstance(obstacle, Again):
+                self.clock.pause(random.uniform(pause / 2, pause))  # noqa: S311 - jitter, not a secret
+                pause = min(pause * 2, LONGEST_PAUSE)
+            crowded = True
+            self._crowded_until = time.monotonic() + CROWDED
 
     def _attempt(
         self, step: Callable[[], tuple[T, Draft | None]]
@@ -227,6 +235,9 @@ class LocalService:
 
     def export(self, models: Sequence[str] | None = None) -> ask.Bundle:
         return transfer.export(self, models)
+
+    def check_import(self, bundle: ask.Bundle) -> None:
+        transfer.check(self, bundle)
 
     def import_(self, bundle: ask.Bundle) -> Imported:
         return transfer.import_(self, bundle)

@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Final
 
-PAUSE: Final = (0.0002, 0.001)
+PAUSE: Final = (0.0003, 0.0015)
 """Seconds between two tries, drawn evenly: a commit takes about as long."""
 
 
