@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -10,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from modelyard.client import listing, load, pack, validation
+from modelyard.client import arguments, listing, load, pack, validation
 from modelyard.client.listing import Versions
 from modelyard.domain.answers import (
     AuditProof,
@@ -36,6 +35,7 @@ Source = Any
 """A live model, a path of a file or directory, or a readable binary file."""
 
 
+@arguments.checked_methods
 class ModelRegistry:
     """A team's trained models: versions, where they came from, how good they are, which one is live, who allowed it.
 
@@ -141,14 +141,15 @@ class ModelRegistry:
         Raises:
             InvalidName, InvalidPath: A name, label or path breaks the rules.
             AlreadyExists: The label is taken by other content. Equal content returns the existing ``model_id`` and
-                changes nothing, stage and alias included.
+                changes nothing; a stage or alias that was not given to it the first time is refused.
             GateRefused: ``stage`` was asked for and a gate failed.
         """
         example = pack.describe_example(input_example)
         with pack.open_package(
             model,
-            artifacts or {},
+            arguments.paths(artifacts or {}, "artifacts"),
             self.settings,
+            registry=self.location,
             serialization_format=serialization_format,
             compress=compress,
             follow_symlinks=follow_symlinks,
@@ -160,9 +161,9 @@ class ModelRegistry:
                 stage=parse_stage(stage or self.settings.registry.default_stage),
                 description=description,
                 metrics=performance_metrics or {},
-                hyperparams={**package.hyperparams, **(hyperparams or {})},
+                hyperparams={**package.hyperparams, **arguments.scalars(hyperparams or {})},
                 tags=tags or {},
-                attributes={**(attributes or {}), **example},
+                attributes={**arguments.scalars(attributes or {}), **example},
                 data_lineage=data_lineage or {},
                 parent=parent,
                 signature=signature,
@@ -192,18 +193,23 @@ class ModelRegistry:
 
         Args:
             model_id: Any ref.
-            trust: Patterns of classes the pickle may use beyond the built-in allowlist, such as ``["my_pkg.*"]``.
+            trust: What the pickle may look up beyond the built-in allowlist: packages of yours such as
+                ``["my_pkg.*"]``, or exact names. With the configuration's ``security.trust`` these are the only
+                ones who may say so; what the model's policy declares is shown when it is refused, and opens nothing.
             return_metadata: Return ``(model, version)``.
 
         Returns:
             The live object; for a version registered as raw files, the path of a verified private copy.
 
         Raises:
+            InvalidInput: ``trust`` is no list, or holds a lone ``*``.
             BlobDamaged: The stored bytes are not what was registered.
             LoadRefused: The pickle needs names nobody trusts; ``data["globals"]`` lists them.
         """
         version = self._service.get_version(model_id)
-        model = load.load(self._service, version, self.settings, trust=tuple(trust), progress=self.progress)
+        model = load.load(
+            self._service, version, self.settings, trust=arguments.patterns(trust), progress=self.progress
+        )
         return (model, self._here(version)) if return_metadata else model
 
     def download(self, model_id: str, target: str | Path) -> Path:
@@ -295,7 +301,10 @@ class ModelRegistry:
         self, model_a_id: str, model_b_id: str, metrics_to_compare: Sequence[str] | None = None
     ) -> Comparison:
         """Two versions side by side; ``winner`` is a ``model_id`` or ``None``; ``confidence_kind`` says why."""
-        return self._service.compare(model_a_id, model_b_id, metrics_to_compare)
+        wanted = (
+            None if metrics_to_compare is None else arguments.texts(metrics_to_compare, "metrics_to_compare")
+        )
+        return self._service.compare(model_a_id, model_b_id, wanted)
 
     # --- stages, gates, pointers ------------------------------------------------------------------------------------
 
@@ -305,7 +314,7 @@ class ModelRegistry:
         target_stage: ModelStage | str,
         requirements: Mapping[str, Any] | None = None,
         *,
-        reason: str = "",
+        reason: str | None = None,
         expected: str | None = UNSET,
         keep_existing: bool = False,
         archive_existing: bool = False,
@@ -331,7 +340,7 @@ class ModelRegistry:
                 ref=model_id,
                 target=parse_stage(target_stage),
                 requirements=requirements or {},
-                reason=reason,
+                reason=reason or "",
                 expected="" if expected is None else expected,
                 keep_existing=keep_existing,
                 incumbent_to=ModelStage.ARCHIVED if archive_existing else None,
@@ -340,13 +349,13 @@ class ModelRegistry:
         )
 
     def update_model_stage(
-        self, model_id: str, stage: ModelStage | str, *, reason: str = "", force: bool = False
+        self, model_id: str, stage: ModelStage | str, *, reason: str | None = None, force: bool = False
     ) -> ModelVersion:
         """Move a version along its lifecycle, through the same gates as ``promote_model``."""
-        request = ask.Promote(ref=model_id, target=parse_stage(stage), reason=reason, force=force)
+        request = ask.Promote(ref=model_id, target=parse_stage(stage), reason=reason or "", force=force)
         return self._here(self._service.promote(request).version)
 
-    def archive_model(self, model_id: str, *, reason: str = "", force: bool = False) -> ModelVersion:
+    def archive_model(self, model_id: str, *, reason: str | None = None, force: bool = False) -> ModelVersion:
         """Retire a version. Refused while an alias points at it, unless forced with a reason."""
         return self.update_model_stage(model_id, ModelStage.ARCHIVED, reason=reason, force=force)
 
@@ -355,7 +364,7 @@ class ModelRegistry:
         model_id: str,
         target_version: str | None = None,
         *,
-        reason: str = "",
+        reason: str | None = None,
         drill: bool = False,
         trust: Sequence[str] = (),
         check_load: bool = True,
@@ -376,9 +385,9 @@ class ModelRegistry:
         """
         return load.roll_back(
             self._service,
-            ask.RollBack(ref=model_id, target=target_version, reason=reason, drill=drill),
+            ask.RollBack(ref=model_id, target=target_version, reason=reason or "", drill=drill),
             self.settings,
-            trust=tuple(trust),
+            trust=arguments.patterns(trust),
             check_load=check_load,
         )
 
@@ -389,22 +398,26 @@ class ModelRegistry:
         ref: str,
         *,
         expected: str | None = UNSET,
-        reason: str = "",
+        reason: str | None = None,
         force: bool = False,
     ) -> ModelVersion:
         """Point ``alias`` at a version; ``expected`` makes it a compare-and-set (``None``: the alias must be new)."""
         wanted = "" if expected is None else expected
-        request = ask.SetAlias(model=name, alias=alias, ref=ref, expected=wanted, reason=reason, force=force)
+        request = ask.SetAlias(
+            model=name, alias=alias, ref=ref, expected=wanted, reason=reason or "", force=force
+        )
         return self._here(self._service.set_alias(request))
 
-    def delete_alias(self, name: str, alias: str, *, reason: str = "", force: bool = False) -> None:
+    def delete_alias(self, name: str, alias: str, *, reason: str | None = None, force: bool = False) -> None:
         """Remove an alias; a protected one only with ``force`` and a reason."""
-        self._service.delete_alias(ask.DeleteAlias(model=name, alias=alias, reason=reason, force=force))
+        self._service.delete_alias(ask.DeleteAlias(model=name, alias=alias, reason=reason or "", force=force))
 
-    def protect_alias(self, name: str, alias: str, protected: bool = True, *, reason: str = "") -> None:
+    def protect_alias(
+        self, name: str, alias: str, protected: bool = True, *, reason: str | None = None
+    ) -> None:
         """Make an alias move only with ``force`` and a reason, or lift that."""
         self._service.protect_alias(
-            ask.ProtectAlias(model=name, alias=alias, protected=protected, reason=reason)
+            ask.ProtectAlias(model=name, alias=alias, protected=protected, reason=reason or "")
         )
 
     def get_policy(self, name: str) -> dict[str, Any]:
@@ -414,7 +427,7 @@ class ModelRegistry:
         return dict(to_mapping(self._service.get_model(name).policy))
 
     def set_policy(
-        self, name: str, policy: Mapping[str, Any], *, reason: str = "", expected: int | None = None
+        self, name: str, policy: Mapping[str, Any], *, reason: str | None = None, expected: int | None = None
     ) -> Model:
         """Replace the model's rules: gates per stage, lifecycle, holders, retention, trusted classes.
 
@@ -422,7 +435,7 @@ class ModelRegistry:
             InvalidPolicy: An unknown rule, stage or metric, with the nearest known one.
         """
         return self._service.set_policy(
-            ask.SetPolicy(model=name, policy=policy, reason=reason, expected=expected)
+            ask.SetPolicy(model=name, policy=policy, reason=reason or "", expected=expected)
         )
 
     # --- facts ------------------------------------------------------------------------------------------------------
@@ -451,7 +464,7 @@ class ModelRegistry:
         passed, evidence = validation.run(model_id, lambda: self.load_model(version, return_metadata=True))
         return self.record_check(version, "validation", passed, evidence=evidence)
 
-    def tag(self, model_id: str, **tags: str | None) -> ModelVersion:
+    def tag(self, model_id: str, /, **tags: str | None) -> ModelVersion:
         """Set tags; ``None`` removes one."""
         return self.annotate(model_id, tags=tags)
 
@@ -463,9 +476,35 @@ class ModelRegistry:
         """Write fields of the model card; ``documentation_complete`` looks at them."""
         return self.annotate(model_id, card=fields)
 
-    def annotate(self, model_id: str, **changes: Any) -> ModelVersion:
-        """Change tags, attributes, description, card or legal hold of a version in one step."""
-        version = self._service.annotate(ask.Annotate(ref=model_id, **changes))
+    def annotate(
+        self,
+        model_id: str,
+        *,
+        tags: Mapping[str, str | None] | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        description: str | None = None,
+        card: Mapping[str, Any] | None = None,
+        legal_hold: str | None = None,
+        revision: int | None = None,
+    ) -> ModelVersion:
+        """Change descriptive facts of a version in one step; what is not given stays as it is.
+
+        Args:
+            tags: Set these; a tag given as ``None`` is removed. ``attributes`` likewise.
+            card: Fields of the model card to write.
+            legal_hold: Why the version may not be deleted; an empty text lifts the hold.
+            revision: The version's ``revision`` as you know it; ``Conflict`` if it changed since.
+        """
+        request = ask.Annotate(
+            ref=model_id,
+            tags=tags or {},
+            attributes=arguments.scalars(attributes or {}),
+            description=description,
+            card=card or {},
+            legal_hold=legal_hold,
+            revision=revision,
+        )
+        version = self._service.annotate(request)
         assert isinstance(version, ModelVersion)  # noqa: S101 - narrows the type: whole_model is not set
         return self._here(version)
 
@@ -500,7 +539,7 @@ class ModelRegistry:
 
     def as_of(self, name: str, at: datetime, pointer: str = "production") -> ModelVersion | None:
         """The version that ``pointer`` (a stage or an alias) named at that instant; naive times are local."""
-        version = self._service.as_of(ask.AsOf(model=name, at=at.astimezone(), pointer=pointer))
+        version = self._service.as_of(ask.AsOf(model=name, at=arguments.instant(at), pointer=pointer))
         return version and self._here(version)
 
     def get_registry_stats(self) -> dict[str, Any]:
@@ -511,13 +550,13 @@ class ModelRegistry:
 
     # --- deleting and caring ----------------------------------------------------------------------------------------
 
-    def delete_model(self, model_id: str, force: bool = False, *, reason: str = "") -> ModelVersion:
+    def delete_model(self, model_id: str, force: bool = False, *, reason: str | None = None) -> ModelVersion:
         """Hide a version; ``undelete_model`` brings it back until ``gc`` has collected it.
 
         Raises:
             Protected: Something points at it; ``force`` with a ``reason`` overrides.
         """
-        return self._here(self._service.delete(ask.Delete(ref=model_id, force=force, reason=reason)))
+        return self._here(self._service.delete(ask.Delete(ref=model_id, force=force, reason=reason or "")))
 
     def undelete_model(self, model_id: str) -> ModelVersion:
         """Bring a deleted version back, unless its bytes were collected."""
@@ -527,10 +566,12 @@ class ModelRegistry:
         self, older_than_days: int | None = None, *, name: str | None = None, dry_run: bool = False
     ) -> Retired:
         """Delete archived versions past their retention. ``dry_run`` lists exactly what a run would delete."""
+        arguments.days(older_than_days, "older_than_days")
         return self._service.retire(ask.Retire(older_than_days=older_than_days, model=name, dry_run=dry_run))
 
     def gc(self, *, dry_run: bool = True, grace_days: float = 7.0) -> Collected:
         """Free what deleted versions and unused uploads hold, once idle for ``grace_days``. A dry run by default."""
+        arguments.days(grace_days, "grace_days")
         return self._service.collect(ask.Collect(dry_run=dry_run, grace_days=grace_days))
 
     def fsck(self, *, deep: bool = False, repair: bool = False) -> Fsck:
@@ -547,10 +588,14 @@ class ModelRegistry:
     # --- out and in -------------------------------------------------------------------------------------------------
 
     def export_registry(self, output_path: str | Path, *, names: Iterable[str] | None = None) -> Path:
-        """Write the registry to a file: ``.json`` holds records and history, ``.tar`` also every byte."""
+        """Write the registry to a file: ``.json`` holds records and history, ``.tar`` also every byte.
+
+        ``names`` chooses models; only without it all are taken, and an empty list takes none.
+        """
         from modelyard.client import bundle  # tarfile is 14 ms
 
-        return bundle.write(self._service, Path(output_path), builtins.list(names) if names else None)
+        chosen = None if names is None else arguments.texts(names, "names")
+        return bundle.write(self._service, Path(output_path), chosen)
 
     def import_registry(self, path: str | Path) -> Imported:
         """Read what ``export_registry`` wrote. Repeating it is harmless; nothing present is overwritten."""

@@ -158,3 +158,20 @@ def test_one_event_may_move_several_pointers():
         "stage:production": 1,
         "stage:staging": None,
     }
+
+
+def test_an_event_is_about_all_it_changed_and_all_a_pointer_left_or_reached() -> None:
+    event = Event(
+        model="fraud",
+        sequence=1,
+        at=datetime(2026, 3, 1, tzinfo=UTC),
+        actor="ann",
+        action="version.promoted",
+        subject="version:3",
+        before={"stage:production": [1, 2], "alias:champion": None, "version:3.stage": "staging"},
+        after={"stage:production": [3], "alias:champion": 3, "version:2.stage": "deprecated", "verdict": {}},
+    )
+    about = events.subjects(event)
+    assert about[0] == "version:3"
+    assert set(about) == {"version:1", "version:2", "version:3", "stage:production", "alias:champion"}
+    assert len(about) == len(set(about))

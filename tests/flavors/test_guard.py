@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from modelyard.domain.errors import LoadRefused, MissingDependency
 from modelyard.flavors import guard
 from modelyard.flavors.pickle import PickleFlavor
 from modelyard.ports.flavors import SaveOptions, Trust
+from modelyard.scanning import rules, standard
 
 LABELS = sorted(payload.name for payload in payloads(Path("/nowhere")))
 RUNNING = sorted(payload.name for payload in payloads(Path("/nowhere")) if payload.runs)
@@ -33,7 +35,9 @@ def user_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     root = tmp_path / "site"
     (root / "my_pkg").mkdir(parents=True)
     (root / "my_pkg" / "__init__.py").write_text(
-        "import os\nfrom os import system as harmless\n"
+        "import os\nfrom os import system as harmless\nfrom json import JSONDecoder\nfrom click import echo\n"
+        "from numpy import put as stored\nfrom pathlib import PosixPath\n"
+        "class Place(PosixPath): pass\n"
         "class Model:\n    weight = 1\n    class Inner:\n        pass\n    def method(self): pass\n"
     )
     monkeypatch.syspath_prepend(str(root))
@@ -111,7 +115,9 @@ def test_a_nested_class_of_a_trusted_package_loads(user_package: Any, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "name", ["os.system", "os", "harmless", "Model.method.__globals__", "os.environ.get"]
+    "name",
+    """os.system os harmless Model.method.__globals__ os.environ.get Model.__getattribute__ Model.__subclasses__
+    JSONDecoder echo Place.write_text""".split(),
 )
 def test_a_trusted_package_is_no_way_to_what_it_imported(
     name: str, user_package: Any, tmp_path: Path
@@ -120,6 +126,82 @@ def test_a_trusted_package_is_no_way_to_what_it_imported(
     path.write_bytes(b"\x80\x04\x8c\x06my_pkg\x8c" + bytes([len(name)]) + name.encode() + b"\x93.")
     with pytest.raises(LoadRefused):
         guard.load_pickle(path, Trust(pinned=everything(path), allowed=("my_pkg.*", "*")))
+
+
+def test_trust_in_a_package_is_no_trust_in_the_libraries_it_imported(
+    user_package: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(b"\x80\x04cmy_pkg\nstored\n.")
+    for patterns in (("my_pkg.*",), ("my_pkg.*", "numpy.*", "*")):
+        with pytest.raises(LoadRefused, match=r"really numpy\.put"):
+            guard.load_pickle(path, Trust(pinned=everything(path), allowed=patterns))
+    named = Trust(pinned=everything(path), allowed=("my_pkg.stored",))
+    assert guard.load_pickle(path, named) is np.put
+
+
+@pytest.mark.parametrize(
+    "name",
+    """typing._eval_type typing.ForwardRef typing.get_type_hints typing.NamedTuple dataclasses.make_dataclass
+    dataclasses._create_fn inspect.signature contextlib.ExitStack weakref.finalize functools.update_wrapper
+    collections.namedtuple enum.Enum._convert_ types.FunctionType types.CodeType pathlib.Path.unlink
+    builtins.object.__getattribute__ builtins.type.__subclasses__ logging.config.dictConfig
+    mako.template.Template alembic.util.pyfiles.load_python_file click.edit pytest.main _pytest.pathlib.import_path
+    sqlalchemy.util.langhelpers._exec_code_in_env hypothesis.find cloudpickle.loads
+    joblib.parallel.Parallel joblib.externals.loky.get_reusable_executor pkg_resources.run_script
+    modelyard.flavors.guard.load_pickle yaml.unsafe_load""".split(),
+)
+def test_A52_no_pattern_and_no_exact_name_opens_what_runs_text(name: str, tmp_path: Path) -> None:
+    module, _, last = name.partition(".")
+    path = tmp_path / "model.pkl"
+    path.write_bytes(b"\x80\x04c%s\n%s\n." % tuple(part.encode() for part in (module, last)))
+    trust = Trust(pinned={name}, own={name}, allowed=(name, f"{module}.*", "*"))
+    with pytest.raises(LoadRefused, match="no trust opens this"):
+        guard.load_pickle(path, trust)
+    with pytest.raises(LoadRefused):
+        guard.find_class(module, last, trust, "model")
+
+
+def test_A52_the_widest_pattern_reaches_into_no_package_that_we_bring() -> None:
+    """Every function that a module of ours or of the standard library has or imports, asked with the widest trust."""
+    open_ = {
+        name
+        for module in list(sys.modules.values())
+        for name in _functions(module)
+        if not guard.objection(name, Trust(pinned={name}, allowed=("*",)))
+    }
+    brought = sys.stdlib_module_names | {
+        "alembic",
+        "click",
+        "joblib",
+        "mako",
+        "numpy",
+        "pytest",
+        "sqlalchemy",
+    }
+    reached = {name for name in open_ if name.partition(".")[0] in brought}
+    assert reached <= {
+        name
+        for name in reached
+        if rules.allowed(name) or name in rules._opened() or name.partition(".")[0] in standard.OPENED_MODULES
+    }
+    assert not {name for name in reached if not name.startswith(HARMLESS) and not rules.allowed(name)}
+
+
+HARMLESS = (
+    "builtins.", "operator.", "_operator.", "math.", "cmath.", "itertools.", "functools.partial", "json.dumps",
+    "json.loads", "html.", "base64.", "logging.getLogger", "unicodedata.normalize", "statistics.", "string.capwords",
+    "typing.", "copyreg.__newobj_ex__",
+)  # fmt: skip
+
+
+def _functions(module: object) -> set[str]:
+    found = vars(module) if isinstance(module, types.ModuleType) else {}
+    return {
+        f"{module.__name__}.{name}"
+        for name, thing in list(found.items())
+        if callable(thing) and not isinstance(thing, type)
+    }
 
 
 def test_own_origin_does_not_open_the_deny_list(tmp_path: Path) -> None:
@@ -155,7 +237,7 @@ def test_an_older_joblib_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_class_that_is_gone_is_a_missing_dependency(tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
-    for module in (b"no_such_package_here", b"json.decoder"):
+    for module in (b"no_such_package_here", b"iniconfig"):
         path.write_bytes(b"\x80\x04c" + module + b"\nNoSuchClass\n)\x81.")
         with pytest.raises(MissingDependency, match="NoSuchClass"):
             guard.load_pickle(path, Trust(pinned=everything(path), allowed=("*",)))

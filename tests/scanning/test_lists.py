@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import io
+import sys
 import types
 import warnings
 
@@ -11,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelyard.scanning import denylist, rules
+from modelyard.scanning import denylist, rules, standard
+from modelyard.scanning.scanner import TracingScanner
 
 PRESENT = ("sklearn.", "numpy.", "scipy.", "pandas.", "builtins.", "collections.", "datetime.", "copyreg.")
 
@@ -81,3 +84,40 @@ def test_patterns_match_whole_packages_only() -> None:
     assert rules.matches("my_pkg.B", ("my_pkg.B",))
     assert not rules.matches("my_pkgs.B", ("my_pkg.*",))
     assert not rules.matches("my_pkg.B", ("my_pkg",))
+
+
+def test_every_module_of_this_python_is_known_and_closed_unless_opened_by_name() -> None:
+    assert sys.stdlib_module_names <= standard.MODULES
+    closed = standard.MODULES - standard.OPENED_MODULES
+    assert all(rules.denied(f"{module}.anything") for module in closed)
+    assert not rules.denied("functools.partial")
+    assert not rules.denied("itertools.count")
+
+
+def test_what_is_opened_is_no_other_name_of_something_denied() -> None:
+    opened = {name for name in rules._opened() if not name.startswith(("_pydatetime.", "pathlib._local."))}
+    things = {name: thing for name in opened if (thing := found(name)) is not None}
+    assert len(things) > 100
+    assert not any(
+        rules.denied(name) or isinstance(thing, types.ModuleType) for name, thing in things.items()
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["my_pkg.A.__getattribute__", "a.B.__init__.__globals__", "builtins.type.__call__"]
+)
+def test_methods_that_every_class_inherits_are_denied(name: str) -> None:
+    assert rules.denied(name)
+
+
+def test_a_star_reaches_into_no_library_that_is_trusted_name_by_name() -> None:
+    for pattern in ("*", "torch.*", "torch.nn.*"):
+        assert not rules.matches("torch.nn.Linear", (pattern,))
+    assert rules.matches("torch.nn.Linear", ("torch.nn.Linear",))
+    assert rules.matches("torchy.Net", ("torchy.*",))
+
+
+def test_a_list_of_words_is_no_pickle_because_a_word_is_a_module() -> None:
+    text = b"cast\nhouse\nred\n"
+    report = TracingScanner().scan(io.BytesIO(text), size=len(text))
+    assert (report.verdict, report.globals) == ("clean", ())

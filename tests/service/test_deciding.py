@@ -39,9 +39,31 @@ def test_a_commit_that_conflicts_is_decided_again_after_growing_pauses(service, 
     monkeypatch.setattr(service.store, "commit", commit_later)
     monkeypatch.setattr(service.clock, "pause", pauses.append)
     assert make(service).number == 1
-    assert len(pauses) == 7
+    assert len(pauses) == 6  # the second try is made at once, alone
     assert all(local.FIRST_PAUSE / 2 <= pause <= local.LONGEST_PAUSE for pause in pauses)
     assert pauses[-1] > pauses[0]
+
+
+def test_who_lost_a_race_decides_alone_for_a_moment(service, monkeypatch):
+    alone, asked, commit = service.store.alone, [], service.store.commit
+    monkeypatch.setattr(service.store, "alone", lambda: asked.append(True) or alone())
+    monkeypatch.setattr(service.clock, "pause", lambda seconds: None)
+    make(service)
+    assert asked == []
+    left = [1]
+
+    def commit_later(changes):
+        if left.pop() if left else 0:
+            raise Conflict("somebody was faster")
+        commit(changes)
+
+    monkeypatch.setattr(service.store, "commit", commit_later)
+    make(service)
+    make(service)
+    assert asked == [True, True]
+    service._crowded_until = 0.0
+    make(service)
+    assert asked == [True, True]
 
 
 def test_bytes_that_are_no_file_have_no_place(service):

@@ -12,14 +12,14 @@ import os
 import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from modelyard.domain.answers import Imported
 from modelyard.domain.canonical import canonical
-from modelyard.domain.errors import AlreadyExists, BlobNotFound, InvalidInput
-from modelyard.domain.names import check_digest
+from modelyard.domain.errors import AlreadyExists, BlobDamaged, BlobNotFound, InvalidInput
+from modelyard.domain.names import check_digest, plain
 from modelyard.domain.records import Event, Model, ModelVersion
 from modelyard.ports.service import Bundle, RegistryService
 from modelyard.wire.codec import decode
@@ -28,6 +28,11 @@ FORMAT = 1
 INDEX = "registry.json"
 LARGEST_INDEX = 1 << 30
 PIECE = 1 << 20
+MOST_NAMED = 20
+"""Records that cannot be read and are named one by one."""
+LONGEST_SPELLING = 200
+
+T = TypeVar("T")
 
 
 def write(service: RegistryService, target: Path, names: Sequence[str] | None) -> Path:
@@ -121,6 +126,7 @@ def read(service: RegistryService, source: Path) -> Imported:
     if source.stat().st_size > LARGEST_INDEX:
         raise InvalidInput(f"{str(source)!r} is larger than any index of records can be")
     records = _records(source.read_bytes(), source)
+    service.check_import(records)
     missing = [d for d in _blobs(records) if not service.has_blob(d)]
     if missing:
         raise BlobNotFound(
@@ -132,22 +138,58 @@ def read(service: RegistryService, source: Path) -> Imported:
 
 
 def _read_tar(service: RegistryService, source: Path) -> Imported:
-    """Members are read in place, never unpacked; names other than ours are refused."""
-    count, size = 0, 0
-    with tarfile.open(source, "r:") as archive:
-        first = archive.next()
-        if first is None or first.name != INDEX or not first.isreg() or first.size > LARGEST_INDEX:
-            raise InvalidInput(f"{str(source)!r} is not a bundle: it does not begin with {INDEX}")
-        records = _records(_extract(archive, first).read(), source)
-        wanted = _blobs(records)
-        for member in iter(archive.next, None):
-            digest = _digest(member, source)
-            if digest in wanted and not service.has_blob(digest):
+    """Members are read in place, never unpacked; names other than ours are refused.
+
+    Records, names, sizes and what is missing are judged before the first byte is stored. Only bytes that turn out to
+    differ from their digest are noticed later: what came before them stays, unnamed, until the next collection.
+    """
+    try:
+        with tarfile.open(source, "r:") as archive:
+            records = _records(_extract(archive, _first(archive, source)).read(), source)
+            wanted = _wanted(service, archive, records, source)
+            service.check_import(records)
+            for digest, member in wanted.items():
                 stream = _extract(archive, member)
                 service.put_blob(iter(lambda s=stream: s.read(PIECE), b""), digest=digest)  # type: ignore[misc]
-                count, size = count + 1, size + member.size
+    except tarfile.TarError as error:
+        raise InvalidInput(f"{str(source)!r} is cut off or damaged: {error}; copy it again") from error
     done = service.import_(records)
-    return Imported(models=done.models, versions=done.versions, blobs=count, size=size, notes=done.notes)
+    return replace(done, blobs=len(wanted), size=sum(member.size for member in wanted.values()))
+
+
+def _first(archive: tarfile.TarFile, source: Path) -> tarfile.TarInfo:
+    """The index, which tells what the rest is."""
+    first = archive.next()
+    if first is None or first.name != INDEX or not first.isreg() or first.size > LARGEST_INDEX:
+        raise InvalidInput(f"{str(source)!r} is not a bundle: it does not begin with {INDEX}")
+    return first
+
+
+def _wanted(
+    service: RegistryService, archive: tarfile.TarFile, records: Bundle, source: Path
+) -> dict[str, tarfile.TarInfo]:
+    """The members to store: named by a version and not here yet. Only headers are read."""
+    sizes = {d: size for d, size in _blobs(records).items() if not service.has_blob(d)}
+    wanted: dict[str, tarfile.TarInfo] = {}
+    for member in archive.getmembers()[1:]:
+        digest = _digest(member, source)
+        if digest in sizes:
+            wanted.setdefault(digest, member)
+            _check_size(member, sizes[digest], source)
+    if missing := sizes.keys() - wanted.keys():
+        raise BlobNotFound(
+            f"{str(source)!r} lacks the bytes {min(missing)}, which its records name; export it again",
+            data={"digest": min(missing)},
+        )
+    return wanted
+
+
+def _check_size(member: tarfile.TarInfo, size: int, source: Path) -> None:
+    if member.size != size:
+        raise BlobDamaged(
+            f"{str(source)!r}: {member.name} has {member.size} bytes, its records say {size}; nothing was imported",
+            data={"digest": member.name, "expected": size, "found": member.size},
+        )
 
 
 def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
@@ -173,12 +215,38 @@ def _records(data: bytes, source: Path) -> Bundle:
             raise InvalidInput(
                 f"{str(source)!r} has format {document['format']!r}; this build reads format {FORMAT}"
             )
-        return Bundle(
-            models=tuple(decode(Model, m) for m in document["models"]),
-            versions=tuple(decode(ModelVersion, v) for v in document["versions"]),
-            events=tuple(decode(Event, e) for e in document["events"]),
+        odd: list[str] = []
+        bundle = Bundle(
+            models=tuple(_decoded(Model, document["models"], odd)),
+            versions=tuple(_decoded(ModelVersion, document["versions"], odd)),
+            events=tuple(_decoded(Event, document["events"], odd)),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, InvalidInput):
             raise
         raise InvalidInput(f"{str(source)!r} is not a bundle: {error}") from error
+    if odd:
+        raise InvalidInput(
+            f"{str(source)!r} has {len(odd)} record(s) that cannot be read; nothing was imported: "
+            "export without those models (names=)",
+            reasons=odd[:MOST_NAMED],
+        )
+    return bundle
+
+
+def _decoded(kind: type[T], items: list[Any], odd: list[str]) -> Iterator[T]:
+    """Records of one kind. What cannot be read is named in ``odd``, so that one odd record tells which it is."""
+    for place, item in enumerate(items):
+        try:
+            yield decode(kind, item)
+        except ValueError as error:
+            odd.append(f"{_spelled(kind, item) or f'{kind.__name__} {place + 1}'}: {error}")
+
+
+def _spelled(kind: type, item: Any) -> str:
+    """How people call a record that cannot be read, as far as it says so itself."""
+    given = item if isinstance(item, dict) else {}
+    names = {"ModelVersion": ("name", "version"), "Event": ("model", "sequence"), "Model": ("name",)}
+    parts = [str(given[name]) for name in names[kind.__name__] if name in given]
+    joint = " event " if kind is Event else ":"
+    return plain(joint.join(parts)[:LONGEST_SPELLING])

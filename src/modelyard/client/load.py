@@ -15,12 +15,13 @@ from typing import Any
 from modelyard.adapters.blobs.faults import storage_errors
 from modelyard.client.pack import ProgressFactory
 from modelyard.domain.answers import Rollback
-from modelyard.domain.errors import AlreadyExists, LoadRefused, NotAllowed, NotFound
+from modelyard.domain.errors import AlreadyExists, LoadRefused, NotFound
 from modelyard.domain.names import check_path
 from modelyard.domain.records import FlavorRecord, ModelVersion, ScanReport
 from modelyard.flavors import detect, loadcheck, origin
 from modelyard.ports.flavors import Trust
 from modelyard.ports.service import RegistryService, RollBack
+from modelyard.scanning import rules
 from modelyard.settings import Settings
 
 RAW = ("file", "directory")
@@ -47,12 +48,32 @@ def load(
 ) -> Any:
     """Verify every model file against the manifest, then let the flavor build the model."""
     record = _loadable(version)
-    allowance = _trust(service, version, record, settings, trust)
+    allowance = _trust(version, record, settings, trust)
     flavor = detect.by_name(record.name)
     if record.name in RAW:
         return flavor.load(_kept(service, version, progress), record, allowance)
     with _opened(service, version, progress) as folder:
-        return flavor.load(folder, record, allowance)
+        try:
+            return flavor.load(folder, record, allowance)
+        except LoadRefused as refused:
+            raise _advised(refused, service.get_model(version.name).policy.trust) from refused
+
+
+def _advised(refused: LoadRefused, declared: tuple[str, ...]) -> LoadRefused:
+    """The refusal, with what the model's team says that it needs, where that would help.
+
+    It is a declaration only: whoever can write to a registry could otherwise open the loader for everybody else.
+    """
+    names = refused.data.get("globals", ())
+    helpful = any(rules.matches(name, declared) for name in names)
+    if not helpful or any(rules.denied(name) for name in names):
+        return refused
+    return LoadRefused(
+        f"{refused.detail} The model's policy says it needs trust={list(declared)!r}; whether you trust that is "
+        "for you to say.",
+        reasons=refused.reasons,
+        data={**refused.data, "declared": list(declared)},
+    )
 
 
 def _loadable(version: ModelVersion) -> FlavorRecord:
@@ -71,22 +92,23 @@ def _loadable(version: ModelVersion) -> FlavorRecord:
 
 
 def _trust(
-    service: RegistryService,
     version: ModelVersion,
     record: FlavorRecord,
     settings: Settings,
     trust: tuple[str, ...],
 ) -> Trust:
-    """What may be looked up: pinned at registration, and allowed by someone who may allow it."""
+    """What may be looked up: pinned at registration, and allowed by the call, the settings or this user's own origin.
+
+    Nothing that lies in the registry takes part: a policy or an import could come from anybody.
+    """
     report = version.scans.get(record.entry) or ScanReport(verdict="unknown")
     pinned = set(report.globals) if report.globals else set(record.globals)
     entry = next((f for f in version.files if f.path == record.entry), None)
     proof = str(record.options.get("origin", ""))
     own = bool(entry and proof and origin.proves(entry.digest, record.globals, proof))
-    policy = service.get_model(version.name).policy
     return Trust(
         pinned=frozenset(pinned),
-        allowed=(*settings.security.trust, *policy.trust, *trust),
+        allowed=(*settings.security.trust, *trust),
         own=frozenset(record.globals) if own else frozenset(),
     )
 
@@ -195,30 +217,21 @@ def roll_back(
     trust: tuple[str, ...] = (),
     check_load: bool = True,
 ) -> Rollback:
-    """Plan, prove by loading in a subprocess, then move; a candidate that does not load is skipped and planned anew."""
-    skip: dict[str, str] = {}
-    while True:
+    """Plan, prove by loading in a subprocess, then move.
+
+    A candidate that does not load ends it: the plan is made again only to say what could be gone back to instead.
+    """
+    plan = service.roll_back(replace(request, drill=True))
+    candidate = plan.candidate
+    evidence = check(service, candidate, settings, trust) if candidate and check_load else None
+    if candidate is not None and evidence is not None and not evidence["ok"]:
+        skip = {candidate.model_id: f"it does not load: {evidence['error']}"}
         plan = service.roll_back(replace(request, drill=True, skip=skip))
-        candidate = plan.candidate
-        if candidate is None:
-            if request.drill:
-                return plan
-            reasons = [
-                f"{c.version.version} (#{c.version.number}): {r}" for c in plan.considered for r in c.reasons
-            ]
-            raise NotAllowed(
-                f"nothing to roll {plan.pointer} of {plan.model!r} back to",
-                reasons=reasons or ["no other version has held it"],
-            )
-        evidence = check(service, candidate, settings, trust) if check_load else None
-        if evidence is None or evidence["ok"]:
-            break
-        skip[candidate.model_id] = f"it does not load: {evidence['error']}"
     if request.drill:
         return replace(plan, load_check=evidence)
-    return service.roll_back(
-        replace(request, skip=skip, load_check=evidence, expected=plan.incumbent.model_id)
-    )
+    if plan.candidate is None:
+        raise plan.refusal()
+    return service.roll_back(replace(request, load_check=evidence, expected=plan.incumbent.model_id))
 
 
 def check(
@@ -229,7 +242,7 @@ def check(
         return None
     try:
         record = _loadable(version)
-        allowance = _trust(service, version, record, settings, trust)
+        allowance = _trust(version, record, settings, trust)
     except LoadRefused as refused:
         return {"ok": False, "error": refused.detail}
     with _opened(service, version, None) as folder:

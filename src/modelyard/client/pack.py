@@ -66,14 +66,19 @@ class Package:
 @contextmanager
 def open_package(
     model: Any,
-    artifacts: Mapping[str, str | Path],
+    artifacts: Mapping[str, str | os.PathLike[str]],
     settings: Settings,
     *,
+    registry: str,
     serialization_format: str | None,
     compress: Any,
     follow_symlinks: bool,
 ) -> Iterator[Package]:
-    """Pack a model into a temporary folder, or point at files where they are; cleaned up afterwards."""
+    """Pack a model into a temporary folder, or point at files where they are; cleaned up afterwards.
+
+    Raises:
+        InvalidInput: An empty path, or a directory that is, holds or lies inside the folder ``registry``.
+    """
     package = Package(git=git.Lookup.start() if settings.versioning.git.enabled else None)
     options = SaveOptions(compress=settings.compress_level if compress is None else compress)
     wanted = serialization_format or settings.persistence.serialization_format
@@ -81,7 +86,7 @@ def open_package(
         if package.git is not None:
             stack.callback(package.git.abandon)
         if isinstance(model, str | os.PathLike):
-            _pack_path(package, Path(model), follow_symlinks)
+            _pack_path(package, _outside(_path_of(model), registry), follow_symlinks)
         elif model is not None:
             folder = tempfile.mkdtemp(prefix="modelyard-")
             stack.callback(_remove, folder)
@@ -90,6 +95,30 @@ def open_package(
             _add(package, names.check_path(path), Path(source), "artifact")
         names.check_paths(package.sources)
         yield package
+
+
+def _path_of(given: str | os.PathLike[Any]) -> Path:
+    """``Path("")`` is the working directory, which nobody means who passes an empty variable."""
+    text = os.fspath(given)
+    if not isinstance(text, str) or not text:
+        raise InvalidInput(
+            f"model: expected a path, found {text!r}. Pass a file, a directory or the object itself."
+        )
+    return Path(text)
+
+
+def _outside(path: Path, registry: str) -> Path:
+    """Refuse a directory that would put the registry into itself."""
+    if "://" in registry or not path.is_dir():
+        return path
+    given, own = path.resolve(), Path(registry).expanduser().resolve()
+    if given.is_relative_to(own) or own.is_relative_to(given):
+        relation = "is" if given == own else "lies inside" if given.is_relative_to(own) else "holds"
+        raise InvalidInput(
+            f"the directory {str(path)!r} {relation} the registry's own folder {str(own)!r}; "
+            "register a directory that holds the model alone"
+        )
+    return path
 
 
 def _remove(folder: str) -> None:

@@ -78,6 +78,21 @@ def moves(event: Event) -> tuple[Move, ...]:
     )
 
 
+def subjects(event: Event) -> tuple[str, ...]:
+    """Everything an event is about, its own subject first: versions it changed or that a pointer left or reached,
+    and the pointers themselves. A version's history is made of these.
+    """
+    found = dict.fromkeys((event.subject,))
+    for path, value in (*event.before.items(), *event.after.items()):
+        thing = path.partition(".")[0]
+        if thing.startswith(POINTERS):
+            numbers = value if isinstance(value, list | tuple) else (value,)
+            found |= dict.fromkeys((thing, *(f"version:{number}" for number in numbers if number is not None)))
+        elif thing.startswith("version:"):
+            found[thing] = None
+    return tuple(found)
+
+
 def _holder(value: Any) -> int | None:
     """The number a pointer names: stages hold lists, of which the last came last."""
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""A model's own rules: gates, lifecycle, holders, retention, what may be loaded.
+"""A model's own rules: gates, lifecycle, holders, retention, what loading it is said to need.
 
 A policy belongs to the model and is versioned with it. It is read once, strictly: a slip in a name is an
 error when the policy is saved, not a gate that never closes.
@@ -40,7 +40,8 @@ class Policy:
         incumbent: Where the incumbent goes when a newcomer takes its place: ``deprecated`` or ``archived``.
         card_fields: What a complete model card needs.
         retention: How long archived versions are kept.
-        trust: Patterns of modules whose classes may be loaded, such as ``my_pkg.*``.
+        trust: What the model's team declares that loading it needs, such as ``my_pkg.*``. It opens nothing: only the
+            call and the settings of whoever loads do. It is shown where a load is refused.
         protected_stages: Stages whose holders cannot be deleted without force and a reason, besides
             ``production``.
         at, by: When and by whom this version of the policy was written.

@@ -136,12 +136,33 @@ def find_class(module: str, name: str, trust: Trust, what: str) -> Any:
         )
     sys.audit("pickle.find_class", module, name)
     found = _resolved(module, name, what)
-    actual = f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}"
-    if isinstance(found, types.ModuleType) or rules.denied(actual):
+    actual = _actual(found)
+    if isinstance(found, types.ModuleType) or rules.denied(actual) or _is_foreign(full, actual, trust):
         raise LoadRefused(
             f"{what} is not loaded: {full} is really {actual}, which no trust opens", data={"globals": [full]}
         )
     return found
+
+
+def _actual(found: Any) -> str:
+    """``module.name`` by which an object knows itself; for a method written in C, by its class."""
+    name = getattr(found, "__qualname__", "")
+    owner = getattr(found, "__objclass__", None) or getattr(found, "__self__", None)
+    module = getattr(found, "__module__", None) or getattr(owner, "__module__", None)
+    return f"{module or ''}.{name}"
+
+
+def _is_foreign(full: str, actual: str, trust: Trust) -> bool:
+    """True if only a pattern covers the name, and what it names is another package's that nobody trusts.
+
+    Who trusts a package trusts what it defines, not all that it happens to import.
+    """
+    if rules.allowed(full) or full in trust.own or full in trust.allowed:
+        return False
+    package = actual.partition(".")[0]
+    if not package or actual.endswith(".") or package == full.partition(".")[0]:
+        return False
+    return not (rules.allowed(actual) or rules.matches(actual, tuple(trust.allowed)))
 
 
 def _resolved(module: str, name: str, what: str) -> Any:

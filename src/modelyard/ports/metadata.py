@@ -125,7 +125,8 @@ class MoveQuery:
 class EventQuery:
     """Events of one chain (``model_key=""``: the registry's; ``None``: all, by position), oldest or newest first.
 
-    ``subject`` keeps events about one thing, for example ``version:7``.
+    ``subject`` keeps events about one thing, for example ``version:7``, as ``domain.events.subjects`` says what an
+    event is about.
     """
 
     model_key: str | None

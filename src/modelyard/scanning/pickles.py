@@ -63,7 +63,7 @@ def probe(source: Source, findings: Findings) -> bool:
     machine = Tracer(source, found, arrays=True)
     whole = _follow(machine, found, source)
     plausible = {name for name in found.names if _is_name(name)}
-    if any(rules.denied(name) for name in plausible):
+    if any(rules.named(name) for name in plausible):
         findings.absorb(found)
         return True
     if whole or (machine.called and plausible == found.names and plausible):

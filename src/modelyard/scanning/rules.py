@@ -7,10 +7,10 @@ import hashlib
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from typing import Final
 
-from modelyard.scanning import denylist
+from modelyard.scanning import denylist, standard
 from modelyard.scanning.allowed import boosters, numpy, pandas, scipy, sklearn, stdlib, torch
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raise it when the tracer itself judges differently: old verdicts are then known to be old."""
 
 _BLOCKS: Final = (
@@ -37,15 +37,26 @@ def canonical(module: str, name: str) -> tuple[str, str]:
 @functools.cache
 def allowlist() -> frozenset[str]:
     """Every exact ``module.name`` that any caller may look up."""
-    names: set[str] = set()
-    for block in _BLOCKS:
-        module = ""
-        for word in block.split():
-            if word.endswith(":"):
-                module = word[:-1]
-            else:
-                names.add(f"{module}.{word}")
+    names = {name for block in _BLOCKS for name in _listed(block)}
     return frozenset(name for name in names if not denied(name))
+
+
+def _listed(block: str) -> set[str]:
+    """The full names in a text of ``module: name name ...`` lines."""
+    names: set[str] = set()
+    module = ""
+    for word in block.split():
+        if word.endswith(":"):
+            module = word[:-1]
+        else:
+            names.add(f"{module}.{word}")
+    return names
+
+
+@functools.cache
+def _opened() -> frozenset[str]:
+    """Names of the standard library that are not denied."""
+    return frozenset().union(_listed(standard.OPENED), _listed(stdlib.NAMES))
 
 
 def allowed(name: str) -> bool:
@@ -55,7 +66,17 @@ def allowed(name: str) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def denied(name: str) -> bool:
-    """True if ``module.name``, or a module or class above it, is on the deny list."""
+    """True if nothing may open ``module.name``: it is named on the deny list, or closed as a whole class of names."""
+    return named(name) or _closed(name)
+
+
+@functools.lru_cache(maxsize=4096)
+def named(name: str) -> bool:
+    """True if ``module.name``, or a module or class above it, is on the deny list itself.
+
+    That is certainty enough to call a text a pickle; that it names some module of the standard library is not: a list
+    of words may begin with ``cast``, which as a pickle would look into the module ``ast``.
+    """
     while name:
         if name in denylist.NAMES or name in denylist.MODULES:
             return True
@@ -63,12 +84,34 @@ def denied(name: str) -> bool:
     return False
 
 
+def _closed(name: str) -> bool:
+    """True for what the standard library keeps closed, and for methods such as ``Any.__getattribute__``.
+
+    The latter every class inherits, so a trusted package could not help handing them out; called on a function they
+    give its globals, and with them everything.
+    """
+    module, *path = name.split(".")
+    if name in _opened():
+        return False
+    if any(part.startswith("__") and part.endswith("__") for part in path):
+        return True
+    return module in standard.MODULES and module not in standard.OPENED_MODULES
+
+
 def matches(name: str, patterns: tuple[str, ...] | frozenset[str]) -> bool:
-    """True if one of the patterns is the name, or ends in ``.*`` and is a package above it (``*`` is everything)."""
+    """True if one of the patterns is the name, or ends in ``.*`` and is a package above it (``*`` is everything).
+
+    Neither kind of star reaches into a library that is trusted name by name.
+    """
+    known = name.partition(".")[0] in denylist.NAME_BY_NAME
     return any(
-        name == pattern or pattern == "*" or (pattern.endswith(".*") and name.startswith(pattern[:-1]))
+        name == pattern or (not known and (pattern == "*" or _is_below(name, pattern)))
         for pattern in patterns
     )
+
+
+def _is_below(name: str, pattern: str) -> bool:
+    return pattern.endswith(".*") and name.startswith(pattern[:-1])
 
 
 @functools.cache
@@ -81,5 +124,13 @@ def words() -> frozenset[str]:
 @functools.cache
 def ruleset() -> str:
     """``sha256:<hex>`` over the rules in force."""
-    text = "\n".join([str(VERSION), *sorted(allowlist()), *sorted(denylist.NAMES), *sorted(denylist.MODULES)])
+    closed = (
+        denylist.NAMES,
+        denylist.MODULES,
+        denylist.NAME_BY_NAME,
+        standard.MODULES,
+        standard.OPENED_MODULES,
+    )
+    lists = (allowlist(), *closed, _opened())
+    text = "\n".join([str(VERSION), *(" ".join(sorted(names)) for names in lists)])
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from modelyard.domain import manifest, versioning
+from modelyard.domain import manifest, replay, versioning
 from modelyard.domain.answers import Finding, Fsck
 from modelyard.domain.errors import BlobDamaged, BlobNotFound
 from modelyard.domain.pointers import TRACKED
 from modelyard.domain.records import Blob, Model, ModelStage, ModelVersion
-from modelyard.ports.metadata import BlobKey, BlobQuery, NumberKey, VersionQuery
+from modelyard.ports.metadata import BlobKey, BlobQuery, ModelKey, NumberKey, VersionQuery
 from modelyard.ports.service import Check, Progress
-from modelyard.service import manifests
+from modelyard.service import manifests, resolve, transfer
 from modelyard.service.deletion import models
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ def check(service: LocalService, request: Check, progress: Progress | None) -> F
     """Check database, pointers, versions and bytes. Repairs only what can be put right without losing anything."""
     findings = [Finding(kind="database", subject="metadata", detail=d) for d in service.store.check()]
     for model in models(service, None):
-        findings += _check_pointers(service, model)
+        # A pointer that is wrong differs from the events too, and is told once.
+        findings += list(_check_pointers(service, model)) or _check_history(service, model)
     versions = 0
     for version in _versions(service):
         versions += 1
@@ -70,6 +71,17 @@ def _check_pointers(service: LocalService, model: Model) -> Iterator[Finding]:
     if wanted != model.latest:
         yield Finding(
             kind="pointer", subject=f"{model.name}@latest", detail=f"names {model.latest}, not {wanted}"
+        )
+
+
+def _check_history(service: LocalService, model: Model) -> Iterator[Finding]:
+    """Records must follow from the events. Said of a model only if it did not change while it was read."""
+    found = resolve.versions_of(service, model, deleted=None)
+    said = next(replay.differences(model, found, transfer.events_of(service, model)), None)
+    present = service.store.get(ModelKey(model.key))
+    if said is not None and present is not None and present.revision == model.revision:
+        yield Finding(
+            kind="history", subject=model.name, detail=f"a record does not follow from the events: {said}"
         )
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from modelyard.domain import manifest
+from modelyard.domain import events, manifest
+from modelyard.domain.canonical import canonical
 from modelyard.domain.errors import (
     AuditBroken,
     BlobNotFound,
     IntegrityError,
     InvalidPath,
 )
-from modelyard.domain.records import Event, FileEntry
+from modelyard.domain.records import Check, Event, FileEntry, ModelVersion
 from modelyard.ports import service as ask
 from modelyard.ports.service import Bundle, RegistryService
 from modelyard.testing.clock import SettableClock
 from modelyard.testing.service_moves import UNSAFE
-from modelyard.testing.service_room import ServiceRoom, digest_of
+from modelyard.testing.service_room import ARCHIVED, PRODUCTION, STAGING, ServiceRoom, digest_of
 
 
 class Carrying(ServiceRoom):
@@ -106,7 +107,11 @@ class Carrying(ServiceRoom):
         mine = self.make(other, data=b"mine", version="0.1.0")
         done = self.carry(service, other)
         assert (done.models, done.versions) == ({"fraud": "renumbered"}, 2)
-        assert done.notes == ("fraud:0.1.0 (#1) is 0.1.1 (#2) here", "fraud:0.1.1 (#2) is 0.1.2 (#3) here")
+        assert done.notes == (
+            "fraud:0.1.0 (#1) is 0.1.1 (#2) here; it starts in development (deprecated there)",
+            "fraud:0.1.1 (#2) is 0.1.2 (#3) here; it starts in development (production there)",
+            "fraud:0.1.2 (#3) is deleted there and was not taken",
+        )
         assert other.get_version("fraud#1") == mine
         assert (
             other.get_version("fraud#2").attributes["imported_from"]
@@ -175,8 +180,12 @@ class Carrying(ServiceRoom):
         bundle = service.export()
         forged = replace(bundle.versions[0], model_id=theirs.model_id)
         forged = replace(forged, digest=manifest.build(forged).digest)
+        identity = {"model_id": forged.model_id, "version": forged.version, "digest": forged.digest}
+        event = bundle.events[0]
+        event = replace(event, after={**event.after, "version:1": identity})
+        bundle = self.rehashed(replace(bundle, versions=(forged,)), [event], latest=forged.model_id)
         with self.refused(other, IntegrityError, "innocent"):
-            other.import_(replace(bundle, versions=(forged,)))
+            other.import_(bundle)
 
     def test_a_taken_slug_is_made_anew(self, service: RegistryService, other: RegistryService) -> None:
         self.make(service, "Fraud detector")
@@ -184,6 +193,265 @@ class Carrying(ServiceRoom):
         assert service.get_model("Fraud detector").slug == other.get_model("fraud-detector").slug
         other.import_(service.export())
         assert len({model.slug for model in other.list_models().items}) == 2
+
+    # --- records that do not follow from their history ---------------------------------------------------------------
+
+    def test_records_that_their_events_do_not_say_are_refused(
+        self, service: RegistryService, other: RegistryService
+    ) -> None:
+        self.furnish(service)
+        service.protect_alias(ask.ProtectAlias(model="fraud", alias="champion"))
+        bundle = service.export()
+        (model,) = bundle.models
+        first, second, third = bundle.versions
+        champion = model.aliases["champion"]
+        swapped = (replace(first, stage=second.stage), replace(second, stage=first.stage), third)
+        forged = [
+            self.with_model(bundle, holders={"production": (1,)}),
+            self.with_model(bundle, policy=replace(model.policy, gates={})),
+            self.with_model(bundle, policy=replace(model.policy, trust=("numpy.*",))),
+            self.with_model(bundle, aliases={}),
+            self.with_model(bundle, aliases={"champion": replace(champion, number=1)}),
+            self.with_model(bundle, aliases={"champion": replace(champion, protected=False)}),
+            self.with_model(bundle, latest=first.model_id),
+            replace(bundle, versions=swapped),
+            self.with_model(replace(bundle, versions=swapped), holders={"production": (1,)}),
+            self.with_version(bundle, replace(third, deleted_at=None)),
+            self.with_version(bundle, replace(first, legal_hold="case 7")),
+            self.with_version(bundle, replace(first, checks={"tests_passed": self.forged_check(first)})),
+            self.with_version(bundle, replace(first, content_digest=second.content_digest)),
+        ]
+        for tampered in forged:
+            with self.refused(other, IntegrityError, "nothing was imported"):
+                other.import_(tampered)
+
+    def test_versions_that_are_left_out_or_there_twice_are_missed(
+        self, service: RegistryService, other: RegistryService
+    ) -> None:
+        self.furnish(service)
+        bundle = service.export()
+        for kept in (bundle.versions[1:], bundle.versions[:-1], (*bundle.versions, bundle.versions[0])):
+            with self.refused(
+                other, IntegrityError, r"#[13] (was registered and is not there|is there twice)"
+            ):
+                other.import_(replace(bundle, versions=kept))
+
+    def test_a_model_is_in_a_bundle_once_and_nothing_is_there_without_it(
+        self, service: RegistryService, other: RegistryService
+    ) -> None:
+        self.furnish(service)
+        bundle = service.export()
+        for odd in (replace(bundle, models=bundle.models * 2), replace(bundle, models=())):
+            with self.refused(other, IntegrityError, "nothing was imported"):
+                other.import_(odd)
+        assert other.import_(Bundle(models=(), versions=(), events=())).models == {}
+
+    def test_a_made_up_history_still_makes_no_pointer_dangle(
+        self, service: RegistryService, other: RegistryService
+    ) -> None:
+        self.make(service, alias="champion")
+        bundle = service.export()
+        alias = replace(bundle.models[0].aliases["champion"], number=2, model_id="01j9zzzzzzzzzzzzzzzzzzzzzz")
+        event = replace(bundle.events[0], after={**bundle.events[0].after, "alias:champion": 2})
+        version = replace(bundle.versions[0], aliases=())
+        forged = self.rehashed(self.with_version(bundle, version), [event], aliases={"champion": alias})
+        with self.refused(other, IntegrityError, "champion"):
+            other.import_(forged)
+
+    def test_text_that_has_no_bytes_is_refused(
+        self, service: RegistryService, other: RegistryService
+    ) -> None:
+        self.make(service)
+        bundle = service.export()
+        with self.refused(other, AuditBroken, "cannot be hashed"):
+            other.import_(self.with_event(bundle, 0, replace(bundle.events[0], reason="\ud800")))
+
+    def test_a_bundle_can_be_judged_before_its_bytes_are_here(
+        self, service: RegistryService, other: RegistryService
+    ) -> None:
+        self.furnish(service)
+        bundle = service.export()
+        before = self.snapshot(other)
+        other.check_import(bundle)
+        assert self.snapshot(other) == before
+        with self.refused(other, IntegrityError):
+            other.check_import(self.with_model(bundle, holders={}))
+
+    def test_every_kind_of_change_leaves_a_history_that_its_records_follow_from(
+        self, service: RegistryService, other: RegistryService, clock: SettableClock
+    ) -> None:
+        self.live_long(service)
+        clock.advance(days=8)
+        service.collect(ask.Collect(dry_run=False))
+        assert service.check(ask.Check()).findings == ()
+        assert self.carry(service, other).models == {"fraud": "taken"}
+        assert other.check(ask.Check()).findings == ()
+        assert self.as_json(other) == self.as_json(service)
+
+    # --- counting and renumbering ------------------------------------------------------------------------------------
+
+    def test_only_versions_that_are_new_are_counted(
+        self, service: RegistryService, other: RegistryService
+    ) -> None:
+        self.furnish(service)
+        self.carry(service, other)
+        service.annotate(ask.Annotate(ref="fraud#1", tags={"team": "risk"}))
+        done = self.carry(service, other)
+        assert (done.models, done.versions) == ({"fraud": "forwarded"}, 0)
+        assert self.log(other, "")[-1].after == {"models": {"fraud": "forwarded"}, "versions": 0}
+        self.make(service)
+        assert self.carry(service, other).versions == 1
+
+    def test_versions_with_equal_bytes_are_different_versions(
+        self, service: RegistryService, other: RegistryService
+    ) -> None:
+        for label in ("1.0.0", "1.1.0", "1.2.0"):
+            self.make(service, version=label)
+        self.make(other, version="9.0.0")
+        done = other.import_(service.export())
+        assert (done.models, done.versions) == ({"fraud": "renumbered"}, 3)
+        assert [other.get_version(f"fraud#{n}").version for n in range(1, 5)] == [
+            "9.0.0",
+            "1.0.0",
+            "1.1.0",
+            "1.2.0",
+        ]
+        assert other.import_(service.export()).versions == 0
+        assert service.import_(other.export()).versions == 1, "what came from here is not taken back"
+        assert other.check(ask.Check()).findings == service.check(ask.Check()).findings == ()
+
+    def test_a_renumbered_version_brings_all_its_facts(
+        self, service: RegistryService, other: RegistryService
+    ) -> None:
+        self.make(other, version="9.0.0")
+        self.live_long(service)
+        theirs = service.get_version("fraud#2")
+        done = self.carry(service, other)
+        assert (done.models, done.versions) == ({"fraud": "renumbered"}, 4)
+        mine = self.taken_from(other, theirs)
+        kept = (
+            "metrics",
+            "checks",
+            "card",
+            "tags",
+            "description",
+            "legal_hold",
+            "override_reason",
+            "hyperparams",
+        )
+        for fact in kept:
+            assert canonical(getattr(mine, fact)) == canonical(getattr(theirs, fact)), fact
+        assert mine.attributes == {**theirs.attributes, "imported_from": theirs.model_id}
+        assert mine.stage.value == "development"
+        parent = self.taken_from(other, service.get_version("fraud#1"))
+        assert (mine.parent, mine.lineage[0].target) == (parent.model_id, parent.model_id)
+        assert other.check(ask.Check()).findings == ()
+        assert other.verify_audit().ok
+        assert self.carry(service, other).versions == 0
+
+    def test_an_import_says_where_each_renumbered_version_came_from(
+        self, service: RegistryService, other: RegistryService
+    ) -> None:
+        self.make(other)
+        theirs = self.make(service)
+        other.import_(service.export())
+        event = self.log(other)[-1]
+        assert (event.action, event.after["imported"]["model_id"]) == ("version.imported", theirs.model_id)
+
+    def test_a_parent_that_is_not_here_is_told(
+        self, service: RegistryService, other: RegistryService
+    ) -> None:
+        base = self.make(service, "base")
+        self.make(service, parent=base.model_id)
+        self.make(other)
+        bundle = service.export(["fraud"])
+        assert other.import_(bundle).notes == (
+            f"fraud:0.1.0 (#1) is 0.1.1 (#2) here; its parent {base.model_id} is not here",
+        )
+        assert other.get_version("fraud#2").parent is None
+
+    def test_a_parent_in_another_model_that_is_here_stays_the_parent(
+        self, service: RegistryService, other: RegistryService
+    ) -> None:
+        base = self.make(service, "base")
+        self.make(service, parent=base.model_id)
+        self.make(other)
+        other.import_(service.export())
+        assert other.get_version("fraud#2").parent == base.model_id
+
+    def as_json(self, service: RegistryService) -> bytes:
+        """All versions and events, NaN equal to itself, without what each registry counts for itself."""
+        bundle = service.export()
+        return canonical([[replace(v, revision=0) for v in bundle.versions], list(bundle.events)])
+
+    def taken_from(self, service: RegistryService, version: ModelVersion) -> ModelVersion:
+        """The version here that was taken from one of elsewhere."""
+        request = ask.Search(text=f"attributes.imported_from = '{version.model_id}'")
+        (found,) = service.search(request).items
+        return found
+
+    def live_long(self, service: RegistryService) -> None:
+        """A model to which everything has happened."""
+        first = self.live(service, data=b"one", alias="champion", version="1.0.0", tags={"a": "b"})
+        rich = [
+            {"name": "f1", "value": 0.9, "n": 9, "split": "test", "dataset": "d"},
+            {"name": "f1", "value": 0.8},
+        ]
+        facts: dict[str, Any] = {
+            "override_reason": "why not",
+            "hyperparams": {"depth": 3},
+            "card": {"owner": "x"},
+        }
+        self.make(service, data=b"one", version="2.0.0", metrics=rich, parent=first.model_id, **facts)
+        service.record_metrics(ask.RecordMetrics(ref="fraud#2", metrics={"f1": float("nan"), "loss": 1e-9}))
+        service.record_check(
+            ask.RecordCheck(ref="fraud#2", check="tests_passed", passed=True, evidence={"n": 1})
+        )
+        for note in (
+            ask.Annotate(
+                ref="fraud#2", tags={"t": "1", "u": "2"}, attributes={"x.y": [1, {"z": None}], "big": 2**60}
+            ),
+            ask.Annotate(
+                ref="fraud#2", tags={"u": None}, description="new", legal_hold="case 7", card={"owner": "y"}
+            ),
+            ask.Annotate(ref="fraud", whole_model=True, tags={"k": "v", "l": "w"}, description="all of it"),
+            ask.Annotate(ref="fraud", whole_model=True, tags={"l": None}),
+        ):
+            service.annotate(note)
+        self.move(service, "fraud#2", STAGING)
+        self.move(service, "fraud#2", PRODUCTION)
+        self.alias(service, "#2")
+        service.protect_alias(ask.ProtectAlias(model="fraud", alias="champion"))
+        service.roll_back(ask.RollBack(ref="fraud", reason="worse", load_check={"ok": True}))
+        self.alias(service, "#2", "shadow")
+        service.delete_alias(ask.DeleteAlias(model="fraud", alias="shadow"))
+        for number in (3, 4, 5):
+            self.make(service, data=b"%d" % number, stage=STAGING)
+        self.move(service, "fraud#4", ARCHIVED)
+        service.delete(ask.Delete(ref="fraud#5"))
+        service.delete(ask.Delete(ref="fraud#3"))
+        service.undelete("fraud#3")
+        service.set_policy(ask.SetPolicy(model="fraud", policy={"gates": {"staging": {"min_f1": 0.5}}}))
+
+    # --- forging -----------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def forged_check(version: ModelVersion) -> Check:
+        return Check(name="tests_passed", passed=True, at=version.created_at)
+
+    @staticmethod
+    def with_model(bundle: Bundle, **facts: Any) -> Bundle:
+        return replace(bundle, models=(replace(bundle.models[0], **facts),))
+
+    @classmethod
+    def rehashed(cls, bundle: Bundle, log: list[Event], **facts: Any) -> Bundle:
+        """The bundle of one model with another history, hashed anew, as a patient forger would."""
+        previous, chain = events.GENESIS, []
+        for event in log:
+            linked = replace(event, previous_hash=previous)
+            chain.append(replace(linked, hash=events.event_hash(linked)))
+            previous = chain[-1].hash
+        return cls.with_model(replace(bundle, events=tuple(chain)), head=previous, **facts)
 
     @staticmethod
     def with_event(bundle: Bundle, place: int, event: Event) -> Bundle:

@@ -86,7 +86,7 @@ def copy(store: SqlMetadata, folder: Path) -> Path:
         ("UPDATE blobs SET state = 'deleted'", "column state"),
         ("UPDATE blobs SET doc = '{}'", "digest"),
         ("UPDATE events SET at = at + 1 WHERE position = 1", "column at"),
-        ("UPDATE events SET subject = 'x' WHERE position = 1", "column subject"),
+        ("UPDATE events SET subjects = 'x' WHERE position = 1", "column subjects"),
         ("UPDATE events SET sequence = 7 WHERE position = 1", "digest"),
         ("DELETE FROM events WHERE position = 1", "events are missing"),
         ("DELETE FROM events WHERE position = 2", "positions were given"),

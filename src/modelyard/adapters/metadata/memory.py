@@ -20,7 +20,7 @@ from modelyard.adapters.metadata.changes import (
 )
 from modelyard.adapters.metadata.rows import copied, decode_version, dump, encode_version, micros
 from modelyard.adapters.metadata.terms import holder_key, model_search, single_stages, version_files
-from modelyard.domain.events import moves
+from modelyard.domain.events import moves, subjects
 from modelyard.domain.names import fold
 from modelyard.domain.query import Field, Order, evaluate, order_key
 from modelyard.domain.records import Blob, Event, Model, ModelVersion, Move
@@ -102,7 +102,7 @@ class MemoryMetadata:
             item
             for item in self._log
             if (query.model_key is None or fold(item.event.model) == query.model_key)
-            and (not query.subject or item.event.subject == query.subject)
+            and (not query.subject or query.subject in subjects(item.event))
             and (query.until is None or item.event.at <= query.until)
         ]
         page = _keyed_page(

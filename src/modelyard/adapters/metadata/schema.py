@@ -195,11 +195,11 @@ events = Table(
     _text("model_key"),
     _integer("sequence"),
     _integer("at"),
-    _text("subject"),
+    _text("subjects"),
     _text("doc"),
     Column("row_digest", LargeBinary(32), nullable=False),
     UniqueConstraint("model_key", "sequence"),
-    Index(None, "model_key", "subject", "sequence"),
+    Index(None, "model_key", "sequence", "subjects"),
     sqlite_autoincrement=True,
 )
 

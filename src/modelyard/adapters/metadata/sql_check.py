@@ -19,6 +19,7 @@ from modelyard.adapters.metadata.rows import (
 )
 from modelyard.adapters.metadata.sql_write import version_digest
 from modelyard.adapters.metadata.terms import (
+    event_subjects,
     holder_key,
     model_search,
     single_stages,
@@ -199,7 +200,7 @@ def _log(connection: Any) -> Iterator[str]:
     """Events by position, then the moves that follow from them."""
     expected: set[tuple[Any, ...]] = set()
     position = 0
-    for row in _rows(connection, "position, model_key, sequence, at, subject, doc, row_digest", "events"):
+    for row in _rows(connection, "position, model_key, sequence, at, subjects, doc, row_digest", "events"):
         position += 1
         name = f"event {row['sequence']} of {row['model_key'] or 'the registry'}"
         if row["position"] != position:
@@ -210,7 +211,7 @@ def _log(connection: Any) -> Iterator[str]:
         if wrong:
             yield wrong
             continue
-        yield from _differences(name, row, {"at": micros(event.at), "subject": event.subject})
+        yield from _differences(name, row, {"at": micros(event.at), "subjects": event_subjects(event)})
         expected |= {(row["model_key"], m.pointer, micros(m.at), m.sequence, m.number) for m in moves(event)}
     yield from _end_of_log(connection, position)
     yield from _moves(connection, expected)

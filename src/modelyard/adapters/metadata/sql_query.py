@@ -65,8 +65,8 @@ def event_answer(query: EventQuery) -> Answer:
         where.append("model_key = :model_key")
         given["model_key"] = query.model_key
     if query.subject:
-        where.append("subject = :subject")
-        given["subject"] = query.subject
+        where.append("instr(subjects, :subject) > 0")
+        given["subject"] = f" {query.subject} "
     if query.until is not None:
         where.append("at <= :until")
         given["until"] = micros(query.until)

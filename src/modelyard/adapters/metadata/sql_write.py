@@ -20,6 +20,7 @@ from modelyard.adapters.metadata.rows import (
 )
 from modelyard.adapters.metadata.terms import (
     Term,
+    event_subjects,
     holder_key,
     model_search,
     single_stages,
@@ -267,7 +268,7 @@ class Writer:
                 "model_key": model_key,
                 "sequence": event.sequence,
                 "at": at,
-                "subject": event.subject,
+                "subjects": event_subjects(event),
                 "doc": doc,
             }
             row["row_digest"] = digest(doc, "event", model_key, event.sequence)

@@ -11,8 +11,8 @@ SCHEMA_VERSION: Final = 1
 
 DDL: Final = (
     "CREATE TABLE blobs ( digest TEXT NOT NULL, size BIGINT NOT NULL, state TEXT NOT NULL, touched BIGINT NOT NULL, revision BIGINT NOT NULL, doc TEXT NOT NULL, row_digest BLOB NOT NULL, CONSTRAINT pk_blobs PRIMARY KEY (digest) ) WITHOUT ROWID",
-    "CREATE TABLE events ( position INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, model_key TEXT NOT NULL, sequence BIGINT NOT NULL, at BIGINT NOT NULL, subject TEXT NOT NULL, doc TEXT NOT NULL, row_digest BLOB NOT NULL, CONSTRAINT uq_events_model_key_sequence UNIQUE (model_key, sequence) )",
-    "CREATE INDEX ix_events_model_key_subject_sequence ON events (model_key, subject, sequence)",
+    "CREATE TABLE events ( position INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, model_key TEXT NOT NULL, sequence BIGINT NOT NULL, at BIGINT NOT NULL, subjects TEXT NOT NULL, doc TEXT NOT NULL, row_digest BLOB NOT NULL, CONSTRAINT uq_events_model_key_sequence UNIQUE (model_key, sequence) )",
+    "CREATE INDEX ix_events_model_key_sequence_subjects ON events (model_key, sequence, subjects)",
     """CREATE TABLE models ( id INTEGER NOT NULL, "key" TEXT NOT NULL, slug TEXT NOT NULL, name TEXT NOT NULL, search TEXT NOT NULL, single_stages TEXT NOT NULL, revision BIGINT NOT NULL, doc TEXT NOT NULL, row_digest BLOB NOT NULL, CONSTRAINT pk_models PRIMARY KEY (id), CONSTRAINT uq_models_key UNIQUE ("key"), CONSTRAINT uq_models_slug UNIQUE (slug) )""",
     """CREATE INDEX ix_models_name_key ON models (name, "key")""",
     "CREATE TABLE moves ( model_key TEXT NOT NULL, pointer TEXT NOT NULL, at BIGINT NOT NULL, sequence BIGINT NOT NULL, number BIGINT, CONSTRAINT pk_moves PRIMARY KEY (model_key, pointer, at, sequence) ) WITHOUT ROWID",
@@ -76,7 +76,7 @@ DELETE_BLOB: Final = "DELETE FROM blobs WHERE blobs.digest = :digest AND blobs.r
 INSERT_RECEIPT: Final = """INSERT INTO receipts ("key", revision, doc, row_digest) VALUES (:key, :revision, :doc, :row_digest)"""
 UPDATE_RECEIPT: Final = """UPDATE receipts SET revision=:revision, doc=:doc, row_digest=:row_digest WHERE receipts."key" = :the_key AND receipts.revision = :expected"""
 DELETE_RECEIPT: Final = """DELETE FROM receipts WHERE receipts."key" = :key AND receipts.revision = :expected"""
-INSERT_EVENT: Final = "INSERT INTO events (model_key, sequence, at, subject, doc, row_digest) VALUES (:model_key, :sequence, :at, :subject, :doc, :row_digest)"
+INSERT_EVENT: Final = "INSERT INTO events (model_key, sequence, at, subjects, doc, row_digest) VALUES (:model_key, :sequence, :at, :subjects, :doc, :row_digest)"
 INSERT_MOVE: Final = "INSERT INTO moves (model_key, pointer, at, sequence, number) VALUES (:model_key, :pointer, :at, :sequence, :number)"
 EVENTS: Final = "SELECT events.position, events.model_key, events.sequence, events.doc, events.row_digest FROM events WHERE events.position > :after ORDER BY events.position LIMIT :limit"
 MOVES: Final = "SELECT moves.at, moves.sequence, moves.number, events.position, events.model_key, events.sequence AS sequence_1, events.doc, events.row_digest FROM moves LEFT OUTER JOIN events ON events.model_key = moves.model_key AND events.sequence = moves.sequence WHERE moves.model_key = :model_key AND moves.pointer = :pointer AND (moves.at < :at OR moves.at = :at AND moves.sequence < :sequence) ORDER BY moves.at DESC, moves.sequence DESC LIMIT :limit"

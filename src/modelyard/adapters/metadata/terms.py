@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from modelyard.adapters.metadata.rows import micros
+from modelyard.domain.events import subjects
 from modelyard.domain.names import fold
-from modelyard.domain.records import Model, ModelVersion
+from modelyard.domain.records import Event, Model, ModelVersion
 from modelyard.domain.versioning import label_key, rank
 
 Term: TypeAlias = tuple[str, "float | None", "str | None"]
@@ -23,6 +24,11 @@ OTHER: Final[Term] = ("o", None, None)
 def field(root: str, *path: str) -> str:
     """How a searchable value is called in the database: ``metrics.accuracy``, ``alias``."""
     return f"{root}.{PATH.join(path)}" if path else root
+
+
+def event_subjects(event: Event) -> str:
+    """What an event is about, each between spaces, so that one can be looked for in an index alone."""
+    return f" {' '.join(subjects(event))} "
 
 
 def number(value: float) -> float:
