@@ -32,11 +32,11 @@ def open_service(
     _refuse_unbuilt(settings)
     _tell_inactive(settings)
     if where == "memory://":
-        return where, in_memory(settings)
+        return where, in_memory()
     if "://" in where:
         raise NotSupported(f"{where!r} names a server or database; this build opens folders only")
     root = Path(where).expanduser().absolute()
-    return str(root), in_folder(root, settings)
+    return str(root), in_folder(root)
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def _refuse_unbuilt(settings: Settings) -> None:
         )
 
 
-def in_folder(root: Path, settings: Settings, *, actor: Actor | None = None) -> LocalService:
+def in_folder(root: Path, *, actor: Actor | None = None) -> LocalService:
     """A registry in a folder: SQLite beside a content-addressed store."""
     from modelyard.adapters.blobs.local import LocalBlobs
     from modelyard.adapters.clock import SystemClock
@@ -94,11 +94,10 @@ def in_folder(root: Path, settings: Settings, *, actor: Actor | None = None) -> 
         clock=clock,
         scanner=TracingScanner(),
         actor=actor or current_user(),
-        enforce=settings.versioning.enforce,
     )
 
 
-def in_memory(settings: Settings, *, actor: Actor | None = None) -> LocalService:
+def in_memory(*, actor: Actor | None = None) -> LocalService:
     """A registry that lives as long as its process: for tests and trials."""
     from modelyard.adapters.blobs.memory import MemoryBlobs
     from modelyard.adapters.clock import SystemClock
@@ -114,7 +113,6 @@ def in_memory(settings: Settings, *, actor: Actor | None = None) -> LocalService
         clock=clock,
         scanner=TracingScanner(),
         actor=actor or current_user(),
-        enforce=settings.versioning.enforce,
     )
 
 

@@ -148,12 +148,15 @@ def _checks(folder: Path) -> Mapping[str, Callable[[Any], object]]:
         "parent": refs.parse,
         "metrics": metrics,
         "performance_metrics": metrics,
-        "model_path": lambda value: _existing(folder / value),
-        "artifacts": lambda value: [_existing(folder / str(path)) for path in value.values()],
+        "model_path": lambda value: _existing(folder, value),
+        "artifacts": lambda value: [_existing(folder, str(path)) for path in value.values()],
     }
 
 
-def _existing(path: Path) -> Path:
+def _existing(folder: Path, given: str) -> Path:
+    path = folder / given
+    if not given:
+        raise InvalidInput("expected a path, found an empty text")
     if not path.exists():
         raise InvalidInput(f"there is nothing at '{path}'")
     return path

@@ -50,8 +50,12 @@ def read_json(given: str) -> Any:
     return read_json_file(Path(given))
 
 
-def read_json_file(path: Path) -> Any:
+def read_json_file(path: Path, wanted: str = "JSON such as '{\"accuracy\": 0.9}' or a file of it") -> Any:
     """The JSON value in a file of at most 64 MiB.
+
+    Args:
+        path: The file.
+        wanted: What to give instead, for the message about a file that cannot be read.
 
     Raises:
         InvalidInput: As :func:`read_json`.
@@ -63,9 +67,7 @@ def read_json_file(path: Path) -> Any:
     except UnicodeDecodeError as error:
         raise InvalidInput(f"'{path}': expected UTF-8 text, found other bytes at {error.start}.") from error
     except OSError as error:
-        raise InvalidInput(
-            f"'{path}' cannot be read: {error.strerror}. Give JSON such as '{{\"accuracy\": 0.9}}' or a file of it."
-        ) from error
+        raise InvalidInput(f"'{path}' cannot be read: {error.strerror}. Give {wanted}.") from error
     return parse_json(text, f"'{path}'")
 
 

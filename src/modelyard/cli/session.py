@@ -222,7 +222,7 @@ class Session:
 
 def _usage(error: click.ClickException) -> str:
     """click's message and where the help is."""
-    message = error.format_message().rstrip()
+    message = " ".join(error.format_message().split())  # click puts choices on lines of their own
     context = getattr(error, "ctx", None)
     where = context.command_path if context else "modelyard"
     return f"{message}{'' if message.endswith(('.', '?')) else '.'} Try '{where} --help'."

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from modelyard.domain.errors import MissingDependency, NotFound
+from modelyard.domain.errors import InvalidInput, MissingDependency, NotFound
 from modelyard.domain.metrics import direction, latest, qualified, resolve
 from modelyard.domain.records import JSON, Metric, ModelVersion
+from modelyard.domain.spelling import hint, quoted
 
 PROPORTIONS: Final = frozenset(
     {
@@ -155,7 +156,7 @@ def compare(a: ModelVersion, b: ModelVersion, metrics_to_compare: Iterable[str] 
 
     Raises:
         NotFound: A metric asked for is recorded on neither side.
-        InvalidInput: A name that may mean several metrics.
+        InvalidInput: A name that may mean several metrics, or a text instead of a list of names.
     """
     pairs = _all_pairs(a, b) if metrics_to_compare is None else _chosen_pairs(a, b, metrics_to_compare)
     compared = _holm([_compared(name, left, right, a, b) for name, left, right in pairs])
@@ -189,13 +190,24 @@ def _all_pairs(a: ModelVersion, b: ModelVersion) -> list[_Pair]:
 
 
 def _chosen_pairs(a: ModelVersion, b: ModelVersion, specs: Iterable[str]) -> list[_Pair]:
+    if isinstance(specs, str):
+        raise InvalidInput(f"metrics_to_compare: expected a list of names, found the text {quoted(specs)}.")
     pairs: list[_Pair] = []
     for spec in dict.fromkeys(specs):
         left, right = _resolved(a, spec), _resolved(b, spec)
         if left is None and right is None:
-            raise NotFound(f"Neither {a.name}:{a.version} nor {b.name}:{b.version} has a metric {spec!r}.")
+            raise NotFound(_missing(a, b, spec))
         pairs.append((spec, left, right))
     return pairs
+
+
+def _missing(a: ModelVersion, b: ModelVersion, spec: str) -> str:
+    ours, theirs = f"{a.name}:{a.version}", f"{b.name}:{b.version}"
+    nobody = f"{ours} has no" if ours == theirs else f"Neither {ours} nor {theirs} has a"
+    known = sorted({metric.name for metric in (*a.metrics, *b.metrics)})
+    return (
+        f"{nobody} metric {quoted(spec)}; recorded are: {', '.join(known[:10]) or 'none'}.{hint(spec, known)}"
+    )
 
 
 def _resolved(version: ModelVersion, spec: str) -> Metric | None:

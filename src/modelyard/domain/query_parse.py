@@ -8,7 +8,7 @@
     key      := field ["asc" | "desc"]
 
 Keywords are understood in any case. A word with no operator after it is searched for as text, and so is
-quoted text.
+quoted text. A field such as ``tags.team`` is no word: alone it is refused.
 """
 
 from __future__ import annotations
@@ -209,7 +209,18 @@ class _Parser:
             self._index += 2
             self._count(token)
             return Not(self._in(token))
+        self._check_is_no_field(token)
         return self._words(token, token.text.replace("`", ""))
+
+    def _check_is_no_field(self, token: Token) -> None:
+        """``tags.team`` alone reads like a question about the tag; as a word to search for it would find nothing."""
+        root, dot, name = token.text.partition(".")
+        if dot and name and root in FIELDS and FIELDS[root].parts != "none":
+            self._fail(
+                token,
+                f"a field without an operator; did you mean {shown(f'{token.text} exists')}? "
+                "Quote it to search for the text",
+            )
 
     def _list_follows(self, token: Token, distance: int) -> bool:
         """Whether ``in`` is the operator: ``trained in paris`` is three words, ``stage in production`` a

@@ -71,7 +71,6 @@ class LocalService:
         clock: Time, identifiers and pauses.
         scanner: Judges bytes before a version becomes visible.
         actor: Who every call is recorded as.
-        enforce: ``warn``, ``refuse`` or ``off``: what an explicit label that is too small a step gets.
     """
 
     def __init__(
@@ -83,7 +82,6 @@ class LocalService:
         clock: Clock,
         scanner: Scanner,
         actor: Actor,
-        enforce: str = "warn",
     ) -> None:
         self.store = store
         self.blobs = blob_store
@@ -91,7 +89,6 @@ class LocalService:
         self.clock = clock
         self.scanner = scanner
         self.actor = actor
-        self.enforce = enforce
         self._closed = False
         self._crowded_until = 0.0
 
@@ -104,7 +101,6 @@ class LocalService:
             clock=self.clock,
             scanner=self.scanner,
             actor=actor,
-            enforce=self.enforce,
         )
 
     def decide(self, step: Callable[[], tuple[T, Draft | None]]) -> T:

@@ -156,7 +156,6 @@ class VersioningSettings(Record):
         "warn",
         choice("warn", "refuse", "off"),
         "What happens to an explicit label whose step is smaller than the change of the signature calls for.",
-        active=True,
     )
     git: GitSettings = section(GitSettings)
 

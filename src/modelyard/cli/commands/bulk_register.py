@@ -22,6 +22,7 @@ COLUMNS: Final = (
     Column(title="OUTCOME", keep=True),
     Column(title="WHY"),
 )
+WANTED: Final = 'a file that holds a list such as [{"name": "fraud", "model_path": "fraud.joblib"}]'
 
 
 @verb("bulk-register")
@@ -37,7 +38,7 @@ def command(session: Session, file: str) -> int:
       {"name": "fraud", "version": "1.0.0", "model_path": "fraud.joblib",
        "metrics": {"accuracy": 0.92}, "tags": {"team": "risk"}}
     """
-    entries = bulk.read(read_json_file(Path(file)), Path(file).parent, str(file))
+    entries = bulk.read(read_json_file(Path(file), WANTED), Path(file).parent, str(file))
     registry = session.open(create=True)
     outcomes: list[Outcome] = []
     code = exits.OK

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from modelyard.cli import events
 from modelyard.cli.options import verb
 from modelyard.cli.session import Session
+
+NOTHING: Final = "Nothing happened yet."
+NOTHING_HERE: Final = "No events of the registry itself. What happened to models is in the history of each."
 
 
 @verb("history")
@@ -24,8 +29,10 @@ def command(session: Session, ref: str, limit: int | None, oldest_first: bool) -
         lambda: (
             events.lines(found, session.now, session.width, session.paint)
             if found
-            else ["Nothing happened yet."]
+            else [NOTHING if ref else NOTHING_HERE]
         ),
     )
+    if not found and not ref:
+        session.next("history", "NAME")
     if limit is not None and len(found) == limit:
         session.hint(f"the first {limit}; there may be more: raise --limit or leave it out")

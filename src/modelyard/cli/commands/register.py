@@ -80,7 +80,7 @@ def source(model_path: str | None, *, no_files: bool) -> Path | None:
     """The file or directory to register.
 
     Raises:
-        click.UsageError: None was given without ``--no-files``, or it is not there.
+        click.UsageError: None was given without ``--no-files``, it is empty, or it is not there.
     """
     if model_path is None:
         if no_files:
@@ -88,6 +88,8 @@ def source(model_path: str | None, *, no_files: bool) -> Path | None:
         raise click.UsageError("Which file? Give --model-path PATH, or --no-files to register facts alone.")
     if no_files:
         raise click.UsageError("--no-files and --model-path contradict each other; give one.")
+    if not model_path:
+        raise click.UsageError("--model-path: expected a path, found an empty text. Is a variable not set?")
     if not Path(model_path).exists():
         raise click.UsageError(f"--model-path: there is nothing at '{model_path}'.")
     return Path(model_path)
