@@ -429,7 +429,7 @@ class ModelRegistry:
     def set_policy(
         self, name: str, policy: Mapping[str, Any], *, reason: str | None = None, expected: int | None = None
     ) -> Model:
-        """Replace the model's rules: gates per stage, lifecycle, holders, retention, trusted classes.
+        """Replace the model's rules: gates per stage, lifecycle, holders, retention, classes it says it needs.
 
         Raises:
             InvalidPolicy: An unknown rule, stage or metric, with the nearest known one.

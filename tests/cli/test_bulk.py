@@ -17,6 +17,18 @@ def write(place: Path, data: object, name: str = "models.json") -> str:
 GOOD = {"name": "good", "version": "1.0.0", "model_path": "weights.bin"}
 
 
+def test_a_missing_file_is_answered_with_what_a_bulk_file_holds(cli: Any) -> None:
+    err = cli("bulk-register", "missing.json", code=2).err
+    assert "a list such as" in err
+    assert "model_path" in err
+    assert "accuracy" not in err
+
+
+def test_an_empty_path_in_an_entry_is_not_the_whole_folder(cli: Any, weights: Path, place: Path) -> None:
+    err = cli("bulk-register", write(place, [GOOD | {"model_path": ""}]), code=2).err
+    assert "expected a path, found an empty text" in err
+
+
 def test_entries_take_the_flags_of_register(cli: Any, weights: Path, place: Path) -> None:
     entry = GOOD | {
         "stage": "testing",

@@ -173,6 +173,8 @@ def test_promote_names_who_made_room_and_expected_is_a_compare_and_set(fraud: An
     words = ("promote", "fraud:1.2.0", "--target-stage", "production")
     fraud(*words, "--expected", "fraud:1.0.0", code=5)
     fraud(*words, "--expected", "", code=5)
+    assert "champion" in fraud(*words, "--archive-existing", code=4).err
+    fraud("alias", "set", "fraud", "champion", "fraud:1.2.0")
     ran = fraud(*words, "--expected", "fraud:1.1.0", "--archive-existing")
     assert "fraud:1.1.0 made room" in ran.out
     assert "nothing changed" in fraud(*words).out
@@ -291,6 +293,40 @@ def test_delete_is_undone_by_undelete(fraud: Any) -> None:
     assert "deleted" in fraud("list", "--deleted").out
     fraud("undelete", "fraud:1.2.0")
     assert "1.2.0" in fraud("list").out
+
+
+def test_undelete_does_not_claim_what_it_did_not_do(fraud: Any) -> None:
+    assert "fraud:1.1.0 (#2) was not deleted" in fraud("undelete", "fraud:1.1.0").out
+    fraud("delete", "fraud:1.2.0")
+    ran = fraud("undelete", "fraud")
+    assert "fraud:1.1.0 (#2) was not deleted; deleted are fraud:1.2.0" in ran.out
+    assert "is back" not in ran.out
+    assert "fraud:1.2.0 (#3) is back" in fraud("undelete", "fraud:1.2.0").out
+    fraud("undelete", "nobody", code=3)
+
+
+def test_a_missing_choice_lists_the_choices_on_one_line(fraud: Any) -> None:
+    err = fraud("gates", "fraud", code=2).err
+    assert "Missing option '--target-stage'. Choose from: development, testing," in err
+    assert "\\" not in err
+
+
+def test_a_history_without_a_model_says_whose_events_it_shows(fraud: Any) -> None:
+    ran = fraud("history")
+    assert "No events of the registry itself." in ran.out
+    assert "next: modelyard history NAME" in ran.err
+
+
+def test_a_tag_without_an_operator_is_asked_back_and_not_searched_as_text(fraud: Any) -> None:
+    fraud("tag", "fraud:1.2.0", "team=risk")
+    assert "did you mean 'tags.team exists'?" in fraud("list", "--where", "tags.team", code=2).err
+    assert "fraud" in fraud("list", "--where", "tags.team exists").out
+
+
+def test_an_empty_model_path_is_not_the_working_directory(cli: Any, weights: Path) -> None:
+    for words in (("register", "--model-path", "", "--name", "m"),):
+        assert "empty text" in cli(*words, code=2).err
+    assert cli("list", "--json").json["versions"] == []
 
 
 def test_what_is_live_is_not_deleted_without_force_and_reason(fraud: Any) -> None:

@@ -6,8 +6,9 @@ import tarfile
 
 import pytest
 
-from modelyard import AlreadyExists, BlobDamaged, BlobNotFound, InvalidInput, ModelRegistry
+from modelyard import AlreadyExists, AuditBroken, BlobDamaged, BlobNotFound, InvalidInput, ModelRegistry
 from modelyard.client import bundle
+from modelyard.domain.errors import IntegrityError
 
 from .test_listing import fill
 
@@ -171,3 +172,153 @@ def test_members_that_are_no_files_are_refused(registry, elsewhere, tmp_path, ki
     with pytest.raises(InvalidInput, match="no bundle has"):
         elsewhere.import_registry(path)
     assert elsewhere.list_names() == []
+
+
+# --- a refusal leaves nothing, and names what is wrong ----------------------------------------------------------------
+
+
+def edited(path, change):
+    """The tar with its index as ``change`` leaves it."""
+
+    def index(name, data):
+        if name != "registry.json":
+            return data
+        document = json.loads(data)
+        change(document)
+        return json.dumps(document).encode()
+
+    rewritten(path, index)
+
+
+def stored(registry):
+    return [info.digest for info in registry._service.blobs.list()]
+
+
+def move_pointer(document):
+    document["models"][1]["holders"] = {"production": [2]}
+
+
+def change_event(document):
+    document["events"][1]["actor"] = "mallory"
+
+
+def drop_version(document):
+    document["versions"] = [v for v in document["versions"] if v["number"] != 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [(move_pointer, IntegrityError), (change_event, AuditBroken), (drop_version, IntegrityError)],
+    ids=["pointer", "event", "version"],
+)
+def test_records_that_do_not_hold_are_refused_before_a_byte_is_stored(
+    registry, elsewhere, tmp_path, change, kind
+):
+    with_files(registry)
+    path = registry.export_registry(tmp_path / "all.tar")
+    edited(path, change)
+    with pytest.raises(kind, match="nothing was imported"):
+        elsewhere.import_registry(path)
+    assert (stored(elsewhere), elsewhere.list_names(), elsewhere.history("")) == ([], [], [])
+
+
+def test_a_stray_member_at_the_end_is_refused_before_a_byte_is_stored(registry, elsewhere, tmp_path):
+    with_files(registry)
+    path = registry.export_registry(tmp_path / "all.tar")
+    with tarfile.open(path, "a") as archive:
+        archive.addfile(tarfile.TarInfo("stray"))
+    with pytest.raises(InvalidInput, match="no bundle has"):
+        elsewhere.import_registry(path)
+    assert stored(elsewhere) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data + b"longer" if data == b"two" else data,
+        lambda data: None if data == b"two" else data,
+    ],
+    ids=["longer", "missing"],
+)
+def test_bytes_that_cannot_be_right_are_refused_before_any_is_stored(registry, elsewhere, tmp_path, change):
+    with_files(registry)
+    path = registry.export_registry(tmp_path / "all.tar")
+    rewritten(path, lambda name, data: data if name == "registry.json" else change(data))
+    with pytest.raises((BlobDamaged, BlobNotFound)):
+        elsewhere.import_registry(path)
+    assert stored(elsewhere) == []
+
+
+def test_a_bundle_that_is_cut_off_is_refused_before_a_byte_is_stored(registry, elsewhere, tmp_path):
+    registry.register_model(io.BytesIO(b"x" * 5_000), "a")
+    registry.register_model(io.BytesIO(b"y" * 5_000), "b")
+    path = registry.export_registry(tmp_path / "all.tar")
+    whole = path.read_bytes()
+    for length in (len(whole) // 2, whole.rindex(b"yyyy"), 1000):
+        path.write_bytes(whole[:length])
+        with pytest.raises(InvalidInput):
+            elsewhere.import_registry(path)
+        assert stored(elsewhere) == []
+
+
+def test_a_record_that_cannot_be_read_is_named_and_not_the_whole_bundle(registry, elsewhere, tmp_path):
+    with_files(registry)
+
+    def change(document):
+        document["versions"][-1]["data_lineage"] = "s3://x"
+        document["events"][-1]["reason"] = 5
+        document["models"][0]["key"] = None
+        document["versions"].append("nonsense")
+
+    path = registry.export_registry(tmp_path / "all.tar")
+    edited(path, change)
+    with pytest.raises(InvalidInput, match=r"4 record\(s\) that cannot be read") as caught:
+        elsewhere.import_registry(path)
+    assert [reason.partition(": ")[0] for reason in caught.value.reasons] == [
+        "facts",
+        "fraud:0.1.1",
+        "ModelVersion 4",
+        "fraud event 4",
+    ]
+    assert "ModelVersion.data_lineage must be dict, not str" in caught.value.reasons[1]
+    assert (stored(elsewhere), elsewhere.list_names()) == ([], [])
+
+
+def test_pointers_and_gates_that_were_edited_in_the_records_are_refused(registry, elsewhere, tmp_path):
+    with_files(registry)
+    registry.set_policy("fraud", {"gates": {"production": {"min_accuracy": 0.5}}})
+    for change in (
+        lambda model: model.update(holders={}),
+        lambda model: model["policy"].update(gates={}),
+        lambda model: model["policy"].update(trust=["numpy.*"]),
+    ):
+        path = registry.export_registry(tmp_path / f"{id(change)}.json", names=["fraud"])
+        document = json.loads(path.read_text())
+        change(document["models"][0])
+        path.write_text(json.dumps(document))
+        with pytest.raises(IntegrityError, match="do not follow from its history"):
+            elsewhere.import_registry(path)
+    assert elsewhere.list_names() == []
+
+
+def test_awkward_numbers_and_words_survive_the_way_through_a_file(registry, elsewhere, tmp_path):
+    registry.register_model(io.BytesIO(b"one"), "fraud")
+    registry.update_model_metrics("fraud", {"f1": float("nan"), "tiny": 1e-300, "big": 1e300, "whole": 3.0})
+    registry.annotate("fraud", attributes={"big": 2**70, "f": 1e21, "a.b": {"\U0001f600": [1.0, None]}})
+    registry.set_policy("fraud", {"gates": {"production": {"min_f1": 0.5, "max_age_days": 30}}})
+    path = registry.export_registry(tmp_path / "all.tar")
+    assert elsewhere.import_registry(path).models == {"fraud": "taken"}
+    assert elsewhere.fsck().ok
+    again = elsewhere.export_registry(tmp_path / "again.tar")
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_another_history_in_a_file_takes_every_version_once(registry, elsewhere, tmp_path):
+    for label in ("1.0.0", "1.1.0", "1.2.0"):
+        registry.register_model(None, "m", label)
+    elsewhere.register_model(None, "m", "9.0.0")
+    path = registry.export_registry(tmp_path / "a.tar")
+    done = elsewhere.import_registry(path)
+    assert (done.models, done.versions, len(done.notes)) == ({"m": "renumbered"}, 3, 3)
+    assert elsewhere.import_registry(path).versions == 0
+    assert elsewhere.fsck().ok

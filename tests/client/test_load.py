@@ -58,14 +58,34 @@ def test_classes_of_ones_own_load_for_whoever_registered_them(registry, monkeypa
     assert registry.load_model("fraud", trust=[f"{Mine.__module__}.*"]).weight == 3
 
 
-def test_a_models_own_policy_may_trust_classes(registry, tmp_path):
+def test_a_models_policy_says_what_it_needs_and_opens_nothing(registry, tmp_path):
     (tmp_path / "mine.pkl").write_bytes(pickle.dumps(Mine(3)))
     registry.register_model(tmp_path / "mine.pkl", "fraud")
     with pytest.raises(LoadRefused) as refused:
         registry.load_model("fraud")
-    assert refused.value.data["globals"]
-    registry.set_policy("fraud", {"trust": [f"{Mine.__module__}.*"]})
-    assert registry.load_model("fraud").weight == 3
+    assert "policy" not in str(refused.value)
+    needed = [f"{Mine.__module__}.*"]
+    registry.set_policy("fraud", {"trust": needed})
+    with pytest.raises(LoadRefused, match="policy says it needs trust=") as refused:
+        registry.load_model("fraud")
+    assert refused.value.data["declared"] == needed
+    assert refused.value.data["globals"] == [f"{Mine.__module__}.Mine"]
+    assert registry.load_model("fraud", trust=refused.value.data["declared"]).weight == 3
+
+
+@pytest.mark.parametrize("trust", [[], ["typing.*"], ["typing._eval_type", "typing.ForwardRef"]])
+def test_A52_no_policy_and_no_call_gets_a_command_run(registry, tmp_path, trust):
+    canary = tmp_path / "canary"
+    command = f"__import__('pathlib').Path({str(canary)!r}).touch()".encode()
+    forward = b"(ctyping\n_eval_type\n(ctyping\nForwardRef\n(V" + command + b"\ntR}}tR."
+    (tmp_path / "evil.pkl").write_bytes(b"\x80\x02" + forward[1:])
+    registry.register_model(tmp_path / "evil.pkl", "evil")
+    registry.set_policy("evil", {"trust": ["typing.*"]})
+    with pytest.raises(LoadRefused) as refused:
+        registry.load_model("evil", trust=trust)
+    assert "policy" not in str(refused.value)
+    pickle.loads((tmp_path / "evil.pkl").read_bytes())
+    assert canary.exists()
 
 
 def test_raw_files_load_as_the_path_of_a_verified_copy(registry, tmp_path):

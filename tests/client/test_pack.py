@@ -50,6 +50,32 @@ def test_a_folder_keeps_its_shape(registry, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("empty", ["", b"model.bin"])
+def test_an_empty_path_is_not_the_working_directory(registry, empty, tmp_path):
+    class Given(os.PathLike):
+        def __fspath__(self):
+            return empty
+
+    (tmp_path / "secret.txt").write_text("of the working directory")
+    for given in (empty, Given()) if isinstance(empty, str) else (Given(),):
+        with pytest.raises(InvalidInput, match="expected a path"):
+            registry.register_model(given, "fraud")
+    assert registry.list_names() == []
+
+
+def test_a_registry_is_never_registered_into_itself(tmp_path):
+    with ModelRegistry(tmp_path / "team" / "registry") as registry:
+        registry.register_model({"a": 1}, "small")
+        (tmp_path / "link").symlink_to(tmp_path / "team")
+        inside = next(p for p in (tmp_path / "team" / "registry").iterdir() if p.is_dir())
+        for given in (registry.location, tmp_path / "team", inside, tmp_path / "link", "."):
+            with pytest.raises(InvalidInput, match="the registry's own folder"):
+                registry.register_model(given, "fraud")
+        (tmp_path / "team" / "registry-2").mkdir()
+        (tmp_path / "team" / "registry-2" / "w.bin").write_bytes(b"weights")
+        assert registry.register_model(tmp_path / "team" / "registry-2", "fraud")
+
+
 def test_an_empty_folder_and_a_missing_file_are_refused(registry, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InvalidInput, match="holds no files"):

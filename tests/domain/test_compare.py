@@ -128,6 +128,12 @@ def test_a_metric_that_nobody_has_is_an_error_and_one_that_one_side_has_is_a_row
     a, b = version("a", metric("accuracy", 0.9)), version("b")
     with pytest.raises(NotFound, match=r"Neither fraud:0.1.0-a nor fraud:0.1.0-b has a metric 'recall'"):
         compare(a, b, ["recall"])
+    with pytest.raises(
+        NotFound, match=r"^fraud:0.1.0-a has no metric 'acuracy'; recorded are: accuracy. Did you"
+    ):
+        compare(a, a, ["acuracy"])
+    with pytest.raises(InvalidInput, match="expected a list of names, found the text 'accuracy'"):
+        compare(a, b, "accuracy")
     assert compare(a, b, ["accuracy"]).metrics == (MetricComparison(name="accuracy", a=0.9, b=None),)
     assert compare(b, a, ["accuracy"]).metrics == (MetricComparison(name="accuracy", a=None, b=0.9),)
     with pytest.raises(InvalidInput, match="may mean"):

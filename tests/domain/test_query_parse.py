@@ -479,3 +479,17 @@ def test_A49_page_sizes_from_1_to_1000_are_accepted(limit: int) -> None:
 def test_A49_other_page_sizes_are_refused(limit: Any) -> None:
     with pytest.raises(InvalidInput, match="limit: expected"):
         check_limit(limit)
+
+
+@pytest.mark.parametrize(
+    "text", ["tags.team", "metrics.accuracy", "stage = production attributes.a.b", "not params.x"]
+)
+def test_a_field_alone_is_asked_back(text: str) -> None:
+    with pytest.raises(InvalidQuery, match=r"did you mean '[a-z.]+ exists'\?"):
+        where(text)
+    assert where(f"{text} exists") is not None
+
+
+@pytest.mark.parametrize("text", ["model.bin", "tags.", "'tags.team'", "stage.x", "v1.0"])
+def test_words_with_dots_that_name_no_field_are_words(text: str) -> None:
+    assert where(text) == Text(text.strip("'"))

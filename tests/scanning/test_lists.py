@@ -95,7 +95,7 @@ def test_every_module_of_this_python_is_known_and_closed_unless_opened_by_name()
 
 
 def test_what_is_opened_is_no_other_name_of_something_denied() -> None:
-    opened = {name for name in rules._opened() if not name.startswith(("_pydatetime.", "pathlib._local."))}
+    opened = {name for name in rules.opened() if not name.startswith(("_pydatetime.", "pathlib._local."))}
     things = {name: thing for name in opened if (thing := found(name)) is not None}
     assert len(things) > 100
     assert not any(

@@ -5,7 +5,7 @@ import pytest
 from modelyard.domain.errors import InvalidRef, NotAllowed
 from modelyard.domain.records import ModelStage
 from modelyard.ports.metadata import BlobKey, NumberKey, ReceiptKey, VersionKey
-from modelyard.ports.service import Check, Promote, RollBack, SetAlias
+from modelyard.ports.service import Check, Collect, Delete, Promote, RollBack, SetAlias
 from modelyard.service import manifests, promotion
 
 from .shelf import WEIGHTS, change, make, row
@@ -63,9 +63,11 @@ def test_a_file_without_a_live_row_is_found(service):
 
 
 def test_a_collected_version_misses_nothing(service):
-    made = make(service, WEIGHTS)
-    change(service, made, deleted_at=service.clock.now(), collected_at=service.clock.now())
-    change(service, service.get_model("fraud"), latest=None)
+    make(service, WEIGHTS)
+    service.delete(Delete(ref="fraud"))
+    service.clock.advance(days=8)
+    service.collect(Collect(dry_run=False))
+    assert service.blobs.stat(make(service, b"other").files[0].digest) is not None
     assert findings(service) == []
 
 

@@ -59,7 +59,7 @@ def long(service):
 def test_checks_exports_and_audits_see_every_record(long):
     found = long.check(Check())
     assert (found.versions, found.blobs) == (MANY, MANY)
-    assert {f.kind for f in found.findings} == {"missing"}
+    assert {f.kind for f in found.findings} == {"missing", "history"}
     bundle = long.export()
     assert (len(bundle.versions), len(bundle.events)) == (MANY, MANY)
     assert long.verify_audit().events == MANY

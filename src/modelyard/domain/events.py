@@ -87,7 +87,9 @@ def subjects(event: Event) -> tuple[str, ...]:
         thing = path.partition(".")[0]
         if thing.startswith(POINTERS):
             numbers = value if isinstance(value, list | tuple) else (value,)
-            found |= dict.fromkeys((thing, *(f"version:{number}" for number in numbers if number is not None)))
+            found |= dict.fromkeys(
+                (thing, *(f"version:{number}" for number in numbers if number is not None))
+            )
         elif thing.startswith("version:"):
             found[thing] = None
     return tuple(found)

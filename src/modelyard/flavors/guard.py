@@ -117,7 +117,8 @@ def objection(name: str, trust: Trust) -> str:
         return f"{name} was not recorded for these bytes at registration"
     if rules.allowed(name) or name in trust.own or rules.matches(name, tuple(trust.allowed)):
         return ""
-    return f"{name} is not on the allowlist and nobody trusts it"
+    full = " by its full name, as this library needs" if rules.is_by_name(name) else ""
+    return f"{name} is not on the allowlist and nobody trusts it{full}"
 
 
 def find_class(module: str, name: str, trust: Trust, what: str) -> Any:

@@ -19,33 +19,34 @@ MODULES: Final = frozenset(
     _sitebuiltins _socket _sqlite3 _ssl _testcapi _testinternalcapi _thread _winapi _yaml a1_coverage
     aiohttp alembic antigravity ast_serialize asynchat asyncio asyncore atexit attr._compat attr._make bdb
     boto3 botocore build bz2.open cProfile cffi cgi cgitb click cloudpickle clr cmd code codeop commands
-    compileall concurrent coverage cppyy ctypes dbm dill distributed distutils doctest editables ensurepip
-    execnet fabric fastapi faulthandler fcntl fileinput flask fsspec ftplib gc getpass glob greenlet grimp
-    gunicorn hatchling http httpx hypothesis idlelib imaplib imp importlib importlinter invoke ipykernel
-    jinja2 joblib._cloudpickle_wrapper joblib._dask joblib._memmapping_reducer joblib._parallel_backends
-    joblib._store_backends joblib._utils joblib.backports joblib.compressor joblib.disk joblib.executor
-    joblib.externals joblib.func_inspect joblib.hashing joblib.logger joblib.memory joblib.parallel
-    joblib.pool joblib.test joblib.testing jsonpickle lib2to3 librt linecache lldb logging.config
-    logging.handlers lz4 lzma.open mailbox mailcap mako markdown_it markupsafe marshal mdurl mmap
-    modelyard msilib msvcrt multiprocessing mypy mypyc narwhals netrc nntplib nt ntpath nturl2path numexpr
-    numpy._pytesttester numpy._typing numpy.ctypeslib numpy.distutils numpy.f2py numpy.lib._datasource
-    numpy.lib._npyio_impl numpy.lib._utils_impl numpy.lib.format numpy.lib.introspect numpy.lib.npyio
-    numpy.lib.utils numpy.testing numpy.tests numpy.typing os packaging pandas._config pandas._testing
-    pandas._version pandas.compat pandas.core.computation pandas.core.config_init pandas.io
-    pandas.plotting pandas.testing pandas.tests pandas.util paramiko pathspec pdb pexpect pickle
-    pickletools pip pipes piptools pkg_resources pkgutil platform pluggy plumbum poplib posix posixpath
-    posixshmem prettytable profile pstats psutil pty ptyprocess py_compile pyclbr pydantic.v1 pydoc
-    pydoc_data pygments pyproject_hooks pysqlite3 pytest pytest_cov pythonnet requests resource rfc8785
-    rich rlcompleter ruff runpy sched scipy._build_utils scipy._lib._ccallback scipy._lib._docscrape
-    scipy._lib._test_ccallback scipy._lib._testutils scipy._lib.deprecation scipy._lib.doccer
-    scipy.conftest scipy.datasets scipy.io scipy.misc scipy.weave select selectors semver setuptools
-    shelve shutil signal site six sklearn._build_utils sklearn._min_dependencies sklearn.callback
-    sklearn.conftest sklearn.datasets sklearn.externals sklearn.utils._joblib sklearn.utils._mocking
-    sklearn.utils._plotting sklearn.utils._show_versions sklearn.utils._test_common sklearn.utils._testing
-    sklearn.utils.discovery sklearn.utils.estimator_checks sklearn.utils.parallel skops smtpd smtplib
-    socket socketserver sqlalchemy sqlite3 ssl starlette subprocess symtable sys sysconfig syslog tarfile
-    telnetlib tempfile test threading threadpoolctl timeit tkinter tokenize tomlkit torch._classes
-    torch._dynamo torch._inductor torch._ops torch.classes torch.distributed torch.fx torch.hub torch.jit
+    compileall concurrent coverage cppyy ctypes dateutil.zoneinfo dbm dill distributed distutils doctest
+    editables ensurepip execnet fabric fastapi faulthandler fcntl fileinput flask fsspec ftplib gc getpass
+    glob greenlet grimp gunicorn hatchling http httpx hypothesis idlelib imaplib imp importlib
+    importlinter invoke ipykernel jinja2 joblib._cloudpickle_wrapper joblib._dask
+    joblib._memmapping_reducer joblib._parallel_backends joblib._store_backends joblib._utils
+    joblib.backports joblib.compressor joblib.disk joblib.executor joblib.externals joblib.func_inspect
+    joblib.hashing joblib.logger joblib.memory joblib.parallel joblib.pool joblib.test joblib.testing
+    jsonpickle lib2to3 librt linecache lldb logging.config logging.handlers lz4 lzma.open mailbox mailcap
+    mako markdown_it markupsafe marshal mdurl mmap modelyard msilib msvcrt multiprocessing mypy mypyc
+    narwhals netrc nntplib nt ntpath nturl2path numexpr numpy._pytesttester numpy._typing numpy.ctypeslib
+    numpy.distutils numpy.f2py numpy.lib._datasource numpy.lib._npyio_impl numpy.lib._utils_impl
+    numpy.lib.format numpy.lib.introspect numpy.lib.npyio numpy.lib.utils numpy.testing numpy.tests
+    numpy.typing os packaging pandas._config pandas._testing pandas._version pandas.compat
+    pandas.core.computation pandas.core.config_init pandas.io pandas.plotting pandas.testing pandas.tests
+    pandas.util paramiko pathspec pdb pexpect pickle pickletools pip pipes piptools pkg_resources pkgutil
+    platform pluggy plumbum poplib posix posixpath posixshmem prettytable profile pstats psutil pty
+    ptyprocess py py_compile pyclbr pydantic.v1 pydoc pydoc_data pygments pyproject_hooks pysqlite3 pytest
+    pytest_cov pythonnet requests resource rfc8785 rich rlcompleter ruff runpy sched scipy._build_utils
+    scipy._lib._ccallback scipy._lib._docscrape scipy._lib._test_ccallback scipy._lib._testutils
+    scipy._lib.deprecation scipy._lib.doccer scipy.conftest scipy.datasets scipy.io scipy.misc scipy.weave
+    select selectors semver setuptools shelve shutil signal site six sklearn._build_utils
+    sklearn._min_dependencies sklearn.callback sklearn.conftest sklearn.datasets sklearn.externals
+    sklearn.utils._joblib sklearn.utils._mocking sklearn.utils._plotting sklearn.utils._show_versions
+    sklearn.utils._test_common sklearn.utils._testing sklearn.utils.discovery
+    sklearn.utils.estimator_checks sklearn.utils.parallel skops smtpd smtplib socket socketserver
+    sqlalchemy sqlite3 ssl starlette subprocess symtable sys sysconfig syslog tarfile telnetlib tempfile
+    test threading threadpoolctl timeit tkinter tokenize tomlkit torch._classes torch._dynamo
+    torch._inductor torch._ops torch.classes torch.distributed torch.fx torch.hub torch.jit
     torch.multiprocessing torch.ops torch.package torch.serialization torch.testing torch.utils.bottleneck
     torch.utils.collect_env torch.utils.cpp_extension torch.utils.model_dump torch.utils.tensorboard trace
     tracemalloc trove_classifiers turtledemo typing_extensions unittest urllib urllib3 uvicorn venv

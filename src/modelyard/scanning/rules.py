@@ -54,8 +54,8 @@ def _listed(block: str) -> set[str]:
 
 
 @functools.cache
-def _opened() -> frozenset[str]:
-    """Names of the standard library that are not denied."""
+def opened() -> frozenset[str]:
+    """Exact names of the standard library that are not denied."""
     return frozenset().union(_listed(standard.OPENED), _listed(stdlib.NAMES))
 
 
@@ -91,7 +91,7 @@ def _closed(name: str) -> bool:
     give its globals, and with them everything.
     """
     module, *path = name.split(".")
-    if name in _opened():
+    if name in opened():
         return False
     if any(part.startswith("__") and part.endswith("__") for part in path):
         return True
@@ -103,11 +103,16 @@ def matches(name: str, patterns: tuple[str, ...] | frozenset[str]) -> bool:
 
     Neither kind of star reaches into a library that is trusted name by name.
     """
-    known = name.partition(".")[0] in denylist.NAME_BY_NAME
+    reachable = not is_by_name(name)
     return any(
-        name == pattern or (not known and (pattern == "*" or _is_below(name, pattern)))
+        name == pattern or (reachable and (pattern == "*" or _is_below(name, pattern)))
         for pattern in patterns
     )
+
+
+def is_by_name(name: str) -> bool:
+    """True if the name belongs to a library of which patterns open nothing."""
+    return name.partition(".")[0] in denylist.NAME_BY_NAME
 
 
 def _is_below(name: str, pattern: str) -> bool:
@@ -131,6 +136,6 @@ def ruleset() -> str:
         standard.MODULES,
         standard.OPENED_MODULES,
     )
-    lists = (allowlist(), *closed, _opened())
+    lists = (allowlist(), *closed, opened())
     text = "\n".join([str(VERSION), *(" ".join(sorted(names)) for names in lists)])
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

@@ -11,6 +11,7 @@ from modelyard.domain.canonical import plain
 from modelyard.domain.errors import Conflict, InvalidInput, NotAllowed
 from modelyard.domain.pointers import Board
 from modelyard.domain.records import Check, Model, ModelVersion
+from modelyard.domain.request_types import check_mapping, check_optional_text
 from modelyard.ports.service import Annotate, RecordCheck, RecordMetrics, SetPolicy
 from modelyard.service import resolve
 from modelyard.service.draft import Draft, change, touched
@@ -95,6 +96,7 @@ def _value(metric: Any) -> float | None:
 def record_check(service: LocalService, request: RecordCheck) -> ModelVersion:
     """Record a yes or no with its evidence; the latest of a name counts."""
     names.check_key(request.check)
+    check_mapping("evidence", request.evidence)
     check_json(request.evidence, "evidence")
     if not isinstance(request.passed, bool):
         raise InvalidInput(f"passed must be true or false, not {request.passed!r}")
@@ -120,6 +122,10 @@ def record_check(service: LocalService, request: RecordCheck) -> ModelVersion:
 
 def annotate(service: LocalService, request: Annotate) -> ModelVersion | Model:
     """Change descriptive facts in one step; what is equal already writes no event."""
+    check_mapping("attributes", request.attributes)
+    check_mapping("card", request.card)
+    check_optional_text("description", request.description)
+    check_optional_text("legal_hold", request.legal_hold)
     check_tags(request.tags)
     for key in request.attributes:
         names.check_key(key)

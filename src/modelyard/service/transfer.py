@@ -319,10 +319,10 @@ def _take(service: LocalService, name: str, version: ModelVersion) -> tuple[Mode
 
     def step() -> tuple[ModelVersion, Draft]:
         request = _request(service, name, version)
-        work = versions._Work(
+        work = versions.Work(
             request=request, model_id=model_id, name=name, asked="", parent=parent, scans=scans
         )
-        created, draft = versions._decide(service, work)
+        created, draft = versions.decide(service, work)
         if draft is None:
             raise Conflict(f"{name}:{version.version} came into being while it was imported; import it again")
         return _complete(service, created, version, draft)

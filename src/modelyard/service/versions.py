@@ -19,6 +19,13 @@ from modelyard.domain.records import (
     Receipt,
     ScanReport,
 )
+from modelyard.domain.request_types import (
+    check_mapping,
+    check_optional_mapping,
+    check_tag_values,
+    check_text_fact,
+    given_tags,
+)
 from modelyard.ports.metadata import (
     LabelKey,
     ModelKey,
@@ -39,7 +46,7 @@ FIXED = ("content_digest", "hyperparams", "signature", "data_lineage", "parent",
 
 
 @dataclass(slots=True)
-class _Work:
+class Work:
     """What stays the same over the tries of one registration."""
 
     request: CreateVersion
@@ -54,19 +61,20 @@ def create(service: LocalService, request: CreateVersion) -> ModelVersion:
     """Register a version, or return the equal one that the label or the idempotency key already names."""
     name = _check(request)
     parent = resolve.version(service, request.parent) if request.parent else None
-    work = _Work(
+    work = Work(
         request=request,
         model_id=service.clock.new_id(),
         name=name,
         asked=_asked(request) if request.idempotency_key else "",
         parent=parent,
     )
-    return service.decide(lambda: _decide(service, work))
+    return service.decide(lambda: decide(service, work))
 
 
 def _check(request: CreateVersion) -> str:
     """Everything that can be wrong by itself; returns the model's name in its one spelling."""
     name = names.check_model_name(request.name)
+    _check_types(request)
     if request.version is not None:
         names.check_label(request.version)
         if request.bump:
@@ -87,14 +95,20 @@ def _check(request: CreateVersion) -> str:
     return name
 
 
+def _check_types(request: CreateVersion) -> None:
+    """A fact of the wrong type would be stored, and no import could read it again."""
+    for what in ("hyperparams", "attributes", "data_lineage", "environment", "card"):
+        check_mapping(what, getattr(request, what))
+    check_optional_mapping("signature", request.signature)
+    for what in ("description", "framework", "algorithm", "override_reason"):
+        check_text_fact(what, getattr(request, what))
+
+
 def check_tags(tags: Mapping[str, Any]) -> None:
-    """Tags are short texts; anything else belongs into attributes."""
+    """Tags are short texts under keys; ``None`` removes one, or is none."""
+    check_tag_values(tags, removing=True)
     for key, value in tags.items():
         names.check_key(key)
-        if value is not None and not isinstance(value, str):
-            raise InvalidInput(
-                f"tag {key!r} must be text, not {type(value).__name__}; numbers and structures go into attributes"
-            )
         names.check_text(value or "", 5_000)
 
 
@@ -118,7 +132,7 @@ def _asked(request: CreateVersion) -> str:
     return fingerprint(body)
 
 
-def _decide(service: LocalService, work: _Work) -> tuple[ModelVersion, Draft | None]:
+def decide(service: LocalService, work: Work) -> tuple[ModelVersion, Draft | None]:
     request = work.request
     receipt_key = f"idem:{len(service.actor.name)}:{service.actor.name}:{request.idempotency_key}"
     if request.idempotency_key and (known := _answered(service, receipt_key, work)):
@@ -142,7 +156,7 @@ def _decide(service: LocalService, work: _Work) -> tuple[ModelVersion, Draft | N
     return created, draft
 
 
-def _answered(service: LocalService, key: str, work: _Work) -> ModelVersion | None:
+def _answered(service: LocalService, key: str, work: Work) -> ModelVersion | None:
     receipt = service.store.get(ReceiptKey(key))
     if receipt is None:
         return None
@@ -182,7 +196,7 @@ def _same_spelling(model: Model, name: str) -> Model:
     return model
 
 
-def _existing(service: LocalService, model: Model, work: _Work) -> ModelVersion | None:
+def _existing(service: LocalService, model: Model, work: Work) -> ModelVersion | None:
     """The version under the wanted label if it is the same one; an error if it is another."""
     label = work.request.version or ""
     found = service.store.get(LabelKey(model.key, versioning.label_key(label)))
@@ -238,7 +252,7 @@ def _hyperparams(request: CreateVersion) -> dict[str, Any]:
 
 
 def _version(
-    service: LocalService, model: Model, work: _Work, now: datetime, scans: Mapping[str, ScanReport]
+    service: LocalService, model: Model, work: Work, now: datetime, scans: Mapping[str, ScanReport]
 ) -> ModelVersion:
     request = work.request
     edges = (LineageEdge(kind="parent", target=work.parent.model_id),) if work.parent else ()
@@ -261,7 +275,7 @@ def _version(
         parent=work.parent.model_id if work.parent else None,
         override_reason=request.override_reason,
         description=request.description,
-        tags=dict(request.tags),
+        tags=given_tags(request.tags),
         attributes=plain(request.attributes),
         metrics=metrics.parse_metrics(request.metrics, at=now, by=service.actor.name),
         card=card.merge({}, request.card, known=model.policy.card_fields),

@@ -582,12 +582,20 @@ class MetadataContract:
 
     def test_an_event_belongs_to_everything_it_touches(self, store: MetadataStore) -> None:
         events = (
-            an_event(1, subject="version:11", after={"stage:production": [11], "version:1.stage": "deprecated"}),
+            an_event(
+                1, subject="version:11", after={"stage:production": [11], "version:1.stage": "deprecated"}
+            ),
             an_event(2, subject="alias:champion", before={"alias:champion": 1}, after={"alias:champion": 2}),
             an_event(3, subject="policy", after={"policy": {}}),
         )
         seed(store, events=events)
-        expected = {"version:1": [1, 2], "version:2": [2], "version:11": [1], "alias:champion": [2], "version:3": []}
+        expected = {
+            "version:1": [1, 2],
+            "version:2": [2],
+            "version:11": [1],
+            "alias:champion": [2],
+            "version:3": [],
+        }
         for subject, sequences in expected.items():
             found = everything(store, EventQuery(model_key="fraud", subject=subject))
             assert [event.sequence for event in found] == sequences

@@ -14,7 +14,7 @@ from modelyard.cli.session import Session
 
 @group("policy")
 def command() -> None:
-    """Gates per stage, lifecycle, how many may be live, retention, trusted classes.
+    """Gates per stage, lifecycle, how many may be live, retention, classes that loading needs.
 
     \b
     Example:

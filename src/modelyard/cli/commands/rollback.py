@@ -23,7 +23,10 @@ from modelyard.domain.text import plain
 @click.option("--drill", is_flag=True, help="Prove everything, move nothing.")
 @click.option("--no-load-check", is_flag=True, help="Do not try to load the candidate first.")
 @click.option(
-    "--trust", multiple=True, metavar="PATTERN", help="Classes that the load check may use; repeat."
+    "--trust",
+    multiple=True,
+    metavar="PATTERN",
+    help="Classes that the load check may use, such as my_pkg.*; repeat.",
 )
 @reason_option()
 def command(
