@@ -206,7 +206,7 @@ def test_A50_names_that_only_look_the_same_to_people_get_slugs_that_do_not(regis
         "UPDATE events SET sequence = 90 WHERE sequence = 2",
         "UPDATE events SET row_digest = zeroblob(32) WHERE sequence = 2",
         "DELETE FROM events",
-        "INSERT INTO events SELECT 99, model_key, 9, at, subject, doc, row_digest FROM events WHERE sequence = 2",
+        "INSERT INTO events SELECT 99, model_key, 9, at, subjects, doc, row_digest FROM events WHERE sequence = 2",
     ],
     ids=["edit", "delete", "cut", "renumber", "digest", "empty", "insert"],
 )

@@ -100,9 +100,7 @@ def _check_name_part(whole: str, part: str) -> None:
             expected = "letters, digits, inner spaces and . _ - ( ) + & , '"
             raise _bad("model name", whole, expected, _character(char), "Leave that character out")
     if part[0] in " ." or part[-1] in " .":
-        raise _bad(
-            "model name", whole, "no space or dot at either end", f"'{plain(part[:1])}…{part[-1]}'", "Trim it"
-        )
+        raise _bad("model name", whole, "no space or dot at either end", repr(plain(part[:40])), "Trim it")
 
 
 def _allowed_in_name(char: str) -> bool:
