@@ -72,7 +72,7 @@ def test_a_history_may_be_cut_and_turned(two, monkeypatch):
     assert [event.sequence for event in two.history("fraud")] == [3, 2, 1]
     assert [event.sequence for event in two.history("fraud", limit=2)] == [3, 2]
     assert [event.sequence for event in two.history("fraud", newest_first=False)] == [1, 2, 3]
-    assert [event.sequence for event in two.history("fraud#1")] == [2, 1]  # the alias left it at 2
+    assert [event.sequence for event in two.history("fraud#1")] == [2, 1]  # and made room at 2
 
 
 def test_a_policy_is_read_as_it_may_be_written(two):

@@ -6,7 +6,6 @@ import mimetypes
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.adapters import git
+from modelyard.client.staging import staging
 from modelyard.domain import names
 from modelyard.domain.errors import BlobNotFound, InvalidInput, InvalidPath
 from modelyard.domain.records import FileEntry, FlavorRecord, ModelVersion
@@ -88,9 +88,7 @@ def open_package(
         if isinstance(model, str | os.PathLike):
             _pack_path(package, _outside(_path_of(model), registry), follow_symlinks)
         elif model is not None:
-            folder = tempfile.mkdtemp(prefix="modelyard-")
-            stack.callback(_remove, folder)
-            _pack_object(package, model, Path(folder), wanted, options)
+            _pack_object(package, model, stack.enter_context(staging()), wanted, options)
         for path, source in artifacts.items():
             _add(package, names.check_path(path), Path(source), "artifact")
         names.check_paths(package.sources)
@@ -119,16 +117,6 @@ def _outside(path: Path, registry: str) -> Path:
             "register a directory that holds the model alone"
         )
     return path
-
-
-def _remove(folder: str) -> None:
-    """Remove a staging folder; nearly always it holds one file, for which ``rmtree`` takes six times as long."""
-    try:
-        for entry in os.listdir(folder):
-            os.unlink(os.path.join(folder, entry))
-        os.rmdir(folder)
-    except OSError:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _pack_object(
