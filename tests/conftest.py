@@ -19,6 +19,8 @@ settings.load_profile("house")
 
 SERVICES: Mapping[str, tuple[Callable[[], bool], str]] = {
     "strace": (lambda: shutil.which("strace") is not None, "injects failing and interrupted system calls"),
+    "mkfs.xfs": (lambda: shutil.which("mkfs.xfs") is not None, "makes a file system that shares blocks"),
+    "root": (lambda: os.geteuid() == 0, "mounts small and read-only disks"),
 }
 
 
