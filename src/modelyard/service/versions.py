@@ -165,9 +165,8 @@ def _answered(service: LocalService, key: str, work: Work) -> ModelVersion | Non
             f"the idempotency key {work.request.idempotency_key!r} was used for another registration; "
             "use a new key for a new request"
         )
-    known = service.store.get(VersionKey(receipt.result["model_id"]))
-    if known is not None:
-        _check_not_deleted(known)
+    known = resolve.version(service, receipt.result["model_id"], deleted=True)
+    _check_not_deleted(known)
     return known
 
 

@@ -85,6 +85,9 @@ class RollingBack(ServiceRoom):
         ]
         assert drill.candidate is None
         assert drill.offer is not None
+        status = service.status("fraud")
+        assert status.undo is None
+        assert "0.1.0, is sound" in status.undo_note
         service.roll_back(ask.RollBack(ref="fraud", target=f"#{drill.offer.number}"))
         assert self.holder(service, "fraud@production") == 1
 
