@@ -167,7 +167,6 @@ class ModelRegistry:
                 data_lineage=data_lineage or {},
                 parent=parent,
                 signature=signature,
-                environment=package.environment(),
                 framework=package.framework,
                 algorithm=package.algorithm,
                 card=card or {},

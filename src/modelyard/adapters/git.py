@@ -7,12 +7,14 @@ Format: git-status(1), "Porcelain Format Version 2".
 from __future__ import annotations
 
 import os
+import select
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-COMMAND = ("git", "status", "--porcelain=v2", "--branch", "--untracked-files=no")
+COMMAND = ("git", "status", "--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no")
 TIMEOUT = 10.0
 """Seconds after which a slow work tree is left out of the record rather than waited for."""
 
@@ -46,13 +48,29 @@ class Lookup:
         """``{"commit": ..., "branch": ..., "dirty": ...}``; ``None`` if there is nothing to tell."""
         if self.process is None:
             return None
-        try:
-            output, _ = self.process.communicate(timeout=TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.communicate()
+        output = self._output(time.monotonic() + TIMEOUT)
+        if output is None:
+            self.abandon()
             return None
-        return read_status(output) if self.process.returncode == 0 else None
+        return read_status(output) if self.process.wait() == 0 else None
+
+    def _output(self, deadline: float) -> bytes | None:
+        """All that it prints, or ``None`` if that takes too long.
+
+        ``communicate(timeout=...)`` would do, but it asks for the end by sleeping half a millisecond and more.
+        """
+        assert self.process is not None  # noqa: S101 - narrows the type
+        assert self.process.stdout is not None  # noqa: S101 - narrows the type
+        pipe = self.process.stdout.fileno()
+        pieces: list[bytes] = []
+        poll = select.poll()
+        poll.register(pipe)
+        while poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            if not (piece := os.read(pipe, 1 << 16)):
+                self.process.stdout.close()
+                return b"".join(pieces)
+            pieces.append(piece)
+        return None
 
     def abandon(self) -> None:
         """Stop looking, as when packing failed; leaves no process behind."""

@@ -210,6 +210,8 @@ def upload_and_create(
     """Upload what is missing and register; upload again if a collector came in between."""
     for attempt in range(UPLOADS):
         files = tuple(_upload(service, path, *source, progress) for path, source in package.sources.items())
+        if attempt == 0:  # after the upload: looking for the code commit goes on beside it
+            request = replace(request, environment=package.environment())
         ready = replace(request, files=files, flavor=_with_origin(package, files))
         try:
             return service.create_version(ready)

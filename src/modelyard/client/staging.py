@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import stat
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -38,10 +39,19 @@ def staging() -> Iterator[Path]:
 def _own() -> str:
     """This thread's folder; made anew in a forked child, or when somebody swept the temporary folder."""
     made: tuple[int, str] | None = getattr(_HERE, "made", None)
-    if made is None or made[0] != os.getpid() or not os.path.isdir(made[1]):
+    if made is None or made[0] != os.getpid() or not _is_private(made[1]):
         made = _HERE.made = (os.getpid(), tempfile.mkdtemp(prefix="modelyard-"))
         _MADE.add(made)
     return made[1]
+
+
+def _is_private(folder: str) -> bool:
+    """Still our own folder: a sweeper may have removed it, and somebody else made one of that name."""
+    try:
+        found = os.lstat(folder)
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
 
 
 def _empty(folder: str) -> None:

@@ -119,9 +119,11 @@ def _by_number(service: LocalService, ref: Ref) -> ModelVersion:
 def _in_range(service: LocalService, ref: Ref) -> ModelVersion:
     model = model_named(service, ref.model)
     after: str | None = None
+    limit = 4  # the newest mostly lie in the range, and each version read costs; so small pages first
     while True:
-        request = VersionQuery(model_key=model.key, order=NEWEST, limit=200, after=after)
+        request = VersionQuery(model_key=model.key, order=NEWEST, limit=limit, after=after)
         page = service.store.find(request)
+        limit = min(limit * 4, 256)
         for found in page.items:
             if found.stage is not ModelStage.ARCHIVED and versioning.matches(found.version, ref.value):
                 return found

@@ -114,6 +114,8 @@ def check_tags(tags: Mapping[str, Any]) -> None:
 
 def check_json(value: Any, what: str) -> None:
     """What is stored as JSON must have a JSON form, so that it can be hashed into the event chain."""
+    if not value:
+        return
     try:
         canonical(value)
     except (TypeError, ValueError, RecursionError) as error:

@@ -31,6 +31,7 @@ class Shelf:
         self._store = store
         self._caches = caches
         self._prepared = False
+        self._home = f"{root}/{store}/{_ALGORITHM}/"
 
     def prepare(self) -> None:
         """Make every folder that storing needs, durably. Cheap after the first call of a process.
@@ -61,7 +62,7 @@ class Shelf:
 
     def path(self, hexdigits: str) -> Path:
         """Where the blob is, if it is there."""
-        return self._root / self._store / _ALGORITHM / hexdigits[:2] / hexdigits
+        return Path(f"{self._home}{hexdigits[:2]}/{hexdigits}")
 
     def find(self, hexdigits: str) -> os.stat_result | None:
         """What stands in the blob's place, of whatever kind, or ``None``."""

@@ -22,6 +22,8 @@ CACHE = "cache"
 # About 8,000 lines. Forgetting a full file costs one re-read per blob and keeps the look-up far below a
 # millisecond.
 _LIMIT = 1 << 20
+# Bytes below which hashing a file costs less than looking it up here, let alone than noting it.
+WORTH = 64 << 10
 # Neither a link nor a pipe planted in place of a file may lead or hold us.
 _PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -40,12 +42,16 @@ class VerifiedMemory:
 
     def knows(self, hexdigits: str, found: os.stat_result) -> bool:
         """Whether this very file was hashed before and has not changed since."""
+        if found.st_size < WORTH:
+            return False
         lines = self._read(hexdigits[:2])
         start = lines.rfind(b"\n" + hexdigits.encode() + b" ")
         return start >= 0 and lines.startswith(_line(hexdigits, found), start)
 
     def record(self, hexdigits: str, found: os.stat_result) -> None:
         """Remember that the file, now as ``fstat`` says in ``found``, was hashed and is good."""
+        if found.st_size < WORTH:
+            return
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _PLAIN
         try:
             with folder(self._root, CACHE, self._folder) as home:
