@@ -64,7 +64,7 @@ test-long: $(READY) ## the tests that take minutes
 	$(BIN)/python -m pytest -m long
 
 bench: $(READY) ## measure, beside the floors and peers that are installed (quiet machine, some minutes)
-	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	$(BIN)/python -m benchmarks
 
 docs: $(READY) ## write the generated reference pages again
 	$(BIN)/python -m modelyard.settings docs/reference/configuration.md
