@@ -100,7 +100,7 @@ def retire(service: LocalService, request: Retire) -> Retired:
         raise InvalidInput(f"older_than_days must be 0 or more, not {request.older_than_days}")
     now = service.clock.now()
     doomed: list[ModelVersion] = []
-    for model in _models(service, request.model):
+    for model in models(service, request.model):
         rule = model.policy.retention
         if request.older_than_days is not None:
             rule = retention.Retention(archived_days=request.older_than_days, keep_last=rule.keep_last)
@@ -117,7 +117,7 @@ def retire(service: LocalService, request: Retire) -> Retired:
     return Retired(dry_run=False, versions=tuple(gone), kept=tuple(kept), size=sum(v.size for v in gone))
 
 
-def _models(service: LocalService, name: str | None) -> list[Model]:
+def models(service: LocalService, name: str | None) -> list[Model]:
     if name is not None:
         return [resolve.model_named(service, name)]
     found: list[Model] = []
@@ -127,6 +127,3 @@ def _models(service: LocalService, name: str | None) -> list[Model]:
         found.extend(page.items)
         if (after := page.next) is None:
             return found
-
-
-models = _models

@@ -1,4 +1,4 @@
-"""Copies of manifests beside the database, so that a lost database can be rebuilt from the store.
+"""Copies of manifests beside the database: what is left to read off when the database is lost.
 
 The manifest is durable with its version in the database; its copy follows later, so that registering pays for no
 further disk syncs. How far the copies have come is a record, so a restart goes on where the last process stopped.

@@ -282,7 +282,7 @@ def expect_holder(service: LocalService, model: Model, pointer: str, expected: s
     present = holder(model, pointer)
     wanted: int | None = None
     if expected:
-        believed = version(service, _within(model, expected))
+        believed = version(service, within(model, expected))
         require_same_model(believed, model)
         wanted = believed.number
     if present == wanted:
@@ -302,14 +302,11 @@ def _describe(service: LocalService, model: Model, number: int | None) -> str:
     return f"{held.version} (#{number}, {held.model_id})" if held else f"#{number}"
 
 
-def _within(model: Model, ref: str) -> str:
+def within(model: Model, ref: str) -> str:
     """A bare label or ``#number`` means one of this model's versions; a full ref stays as it is."""
     if names.is_id(ref) or any(mark in ref for mark in ":@#"):
         return f"{model.name}{ref}" if ref[:1] in "#@" else ref
     return f"{model.name}:{ref}"
-
-
-within = _within
 
 
 def versions_of(
