@@ -12,6 +12,7 @@ from modelyard.domain.errors import IntegrityError
 from modelyard.domain.records import Event, Model, Registry
 from modelyard.ports.metadata import EventQuery, RegistryKey
 from modelyard.service.deletion import models
+from modelyard.service.pages import every
 
 if TYPE_CHECKING:
     from modelyard.service.local import LocalService
@@ -67,12 +68,7 @@ def _verify_chain(service: LocalService, chain: Model | Registry) -> tuple[int, 
 
 
 def _events(service: LocalService, model_key: str) -> Iterator[Event]:
-    after: str | None = None
-    while True:
-        page = service.store.find(EventQuery(model_key=model_key, limit=500, after=after))
-        yield from page.items
-        if (after := page.next) is None:
-            return
+    return every(service.store, EventQuery(model_key=model_key))
 
 
 def merkle_root(leaves: Sequence[bytes]) -> str:

@@ -31,6 +31,7 @@ from modelyard.ports.metadata import (
 from modelyard.ports.service import Collect
 from modelyard.service import manifests, resolve
 from modelyard.service.draft import Draft, change, touched
+from modelyard.service.pages import every
 
 if TYPE_CHECKING:
     from modelyard.service.local import LocalService
@@ -66,14 +67,7 @@ def collect(service: LocalService, request: Collect) -> Collected:
 
 def _deleted(service: LocalService, cutoff: datetime) -> Iterator[ModelVersion]:
     """Deleted versions past the grace that still have their bytes."""
-    after: str | None = None
-    while True:
-        page = service.store.find(VersionQuery(deleted=True, limit=500, after=after))
-        for version in page.items:
-            if _is_due(version, cutoff):
-                yield version
-        if (after := page.next) is None:
-            return
+    return (v for v in every(service.store, VersionQuery(deleted=True)) if _is_due(v, cutoff))
 
 
 def _is_due(version: ModelVersion, cutoff: datetime) -> bool:
@@ -144,16 +138,8 @@ def _rows(
     idle_since: datetime | None = None,
     state: str | None = None,
 ) -> Iterator[Blob]:
-    after: str | None = None
-    while True:
-        page = service.store.find(
-            BlobQuery(unreferenced=unreferenced, idle_since=idle_since, state=state, limit=500, after=after)
-        )
-        for row in page.items:
-            if row.state != "deleted" or state == "deleted":
-                yield row
-        if (after := page.next) is None:
-            return
+    asked = BlobQuery(unreferenced=unreferenced, idle_since=idle_since, state=state)
+    return (row for row in every(service.store, asked) if row.state != "deleted" or state == "deleted")
 
 
 def _free_rows(service: LocalService, cutoff: datetime) -> Iterator[Blob]:

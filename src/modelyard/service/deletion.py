@@ -13,6 +13,7 @@ from modelyard.ports.metadata import ModelQuery
 from modelyard.ports.service import Delete, Retire
 from modelyard.service import promotion, resolve
 from modelyard.service.draft import Draft, change, touched
+from modelyard.service.pages import every
 
 if TYPE_CHECKING:
     from modelyard.service.local import LocalService
@@ -120,10 +121,4 @@ def retire(service: LocalService, request: Retire) -> Retired:
 def models(service: LocalService, name: str | None) -> list[Model]:
     if name is not None:
         return [resolve.model_named(service, name)]
-    found: list[Model] = []
-    after: str | None = None
-    while True:
-        page = service.store.find(ModelQuery(limit=500, after=after))
-        found.extend(page.items)
-        if (after := page.next) is None:
-            return found
+    return list(every(service.store, ModelQuery()))

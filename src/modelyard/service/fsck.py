@@ -14,6 +14,7 @@ from modelyard.ports.metadata import BlobKey, BlobQuery, ModelKey, NumberKey, Ve
 from modelyard.ports.service import Check, Progress
 from modelyard.service import manifests, resolve, transfer
 from modelyard.service.deletion import models
+from modelyard.service.pages import every
 
 if TYPE_CHECKING:
     from modelyard.service.local import LocalService
@@ -39,21 +40,11 @@ def check(service: LocalService, request: Check, progress: Progress | None) -> F
 
 
 def _versions(service: LocalService) -> Iterator[ModelVersion]:
-    after: str | None = None
-    while True:
-        page = service.store.find(VersionQuery(deleted=None, limit=500, after=after))
-        yield from page.items
-        if (after := page.next) is None:
-            return
+    return every(service.store, VersionQuery(deleted=None))
 
 
 def _blobs(service: LocalService) -> Iterator[Blob]:
-    after: str | None = None
-    while True:
-        page = service.store.find(BlobQuery(limit=500, after=after))
-        yield from (row for row in page.items if row.state == "live")
-        if (after := page.next) is None:
-            return
+    return every(service.store, BlobQuery(state="live"))
 
 
 def _check_pointers(service: LocalService, model: Model) -> Iterator[Finding]:
@@ -95,15 +86,11 @@ def _pointer(model: Model, pointer: str, number: int) -> Finding:
 
 def _latest(service: LocalService, model: Model) -> str | None:
     best: tuple[str, str] | None = None
-    after: str | None = None
-    while True:
-        page = service.store.find(VersionQuery(model_key=model.key, limit=500, after=after))
-        for version in page.items:
-            if version.stage is not ModelStage.ARCHIVED:
-                rank = versioning.rank(version.version, version.number)
-                best = max(best or ("", ""), (rank, version.model_id))
-        if (after := page.next) is None:
-            return best[1] if best else None
+    for version in every(service.store, VersionQuery(model_key=model.key)):
+        if version.stage is not ModelStage.ARCHIVED:
+            rank = versioning.rank(version.version, version.number)
+            best = max(best or ("", ""), (rank, version.model_id))
+    return best[1] if best else None
 
 
 def _check_version(service: LocalService, version: ModelVersion, *, repair: bool) -> Iterator[Finding]:

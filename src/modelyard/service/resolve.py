@@ -28,6 +28,7 @@ from modelyard.ports.metadata import (
     VersionKey,
     VersionQuery,
 )
+from modelyard.service.pages import every
 
 if TYPE_CHECKING:
     from modelyard.service.local import LocalService
@@ -234,13 +235,7 @@ def number_at(service: LocalService, model: Model, pointer: str, at: datetime) -
 
 def moves_of(service: LocalService, model: Model, pointer: str) -> list[Move]:
     """Every move of a pointer, newest first."""
-    found: list[Move] = []
-    after: str | None = None
-    while True:
-        page = service.store.find(MoveQuery(model_key=model.key, pointer=pointer, limit=200, after=after))
-        found.extend(page.items)
-        if (after := page.next) is None:
-            return found
+    return list(every(service.store, MoveQuery(model_key=model.key, pointer=pointer)))
 
 
 def _moves_back(service: LocalService, model: Model, pointer: str, back: int) -> int | None:
@@ -313,18 +308,9 @@ def versions_of(
     service: LocalService, model: Model, *, deleted: bool | None = False, text: str = ""
 ) -> list[ModelVersion]:
     """All versions of a model, newest label first, page by page."""
-    found: list[ModelVersion] = []
-    after: str | None = None
     where = query.parse(text).where
-    while True:
-        page = service.store.find(
-            VersionQuery(
-                model_key=model.key, order=NEWEST, where=where, deleted=deleted, limit=500, after=after
-            )
-        )
-        found.extend(page.items)
-        if (after := page.next) is None:
-            return found
+    asked = VersionQuery(model_key=model.key, order=NEWEST, where=where, deleted=deleted)
+    return list(every(service.store, asked))
 
 
 def require_same_model(found: ModelVersion, model: Model) -> None:

@@ -21,6 +21,7 @@ from modelyard.ports.service import Bundle, CreateVersion
 from modelyard.service import blobs, collection, resolve, versions
 from modelyard.service.deletion import models
 from modelyard.service.draft import Draft, change, touched
+from modelyard.service.pages import every
 
 if TYPE_CHECKING:
     from modelyard.service.local import LocalService
@@ -63,12 +64,7 @@ def _read(service: LocalService, model: Model) -> _Part:
 
 def events_of(service: LocalService, model: Model) -> Iterator[Event]:
     """A model's whole history, oldest first, page by page."""
-    after: str | None = None
-    while True:
-        page = service.store.find(EventQuery(model_key=model.key, limit=500, after=after))
-        yield from page.items
-        if (after := page.next) is None:
-            return
+    return every(service.store, EventQuery(model_key=model.key))
 
 
 def check(service: LocalService, bundle: Bundle) -> None:
