@@ -1,5 +1,7 @@
 """Reads that a commit falls between: the answer is one that was true at some moment."""
 
+from dataclasses import replace
+
 import pytest
 
 from modelyard.domain.errors import Conflict, StorageError
@@ -42,6 +44,15 @@ def test_an_alias_that_moves_while_it_is_read_names_the_new_version(service, mon
     between(monkeypatch, service, resolve.NumberKey, lambda: service.set_alias(move))
     found = service.get_version("fraud@champion")
     assert (found.number, found.aliases) == (2, ("champion",))
+
+
+def test_a_promotion_to_where_it_just_got_still_finds_the_expected_holder_gone(service, monkeypatch):
+    make(service, stage=PRODUCTION)
+    make(service)
+    move = Promote(ref="fraud#2", target=PRODUCTION)
+    between(monkeypatch, service, VersionKey, lambda: service.promote(move))
+    with pytest.raises(Conflict, match="#2"):
+        service.promote(replace(move, expected="fraud#1"))
 
 
 def test_a_holder_deleted_while_it_is_read_is_not_found(service, monkeypatch):

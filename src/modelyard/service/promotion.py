@@ -40,6 +40,7 @@ def _decide(service: LocalService, request: Promote) -> tuple[Promotion, Draft |
     board = Board(model=model, at=service.clock.now(), actor=service.actor)
     verdict = judge(service, board, version, target, request.requirements)
     if version.stage is target and model.policy.table.stay:
+        resolve.require_unchanged(service, model)
         return Promotion(version=version, verdict=verdict, moved=False), None
     _check_table(board.model, version, request)
     if not verdict.passed and not request.dry_run:

@@ -28,6 +28,7 @@ from modelyard.ports.metadata import (
     VersionKey,
     VersionQuery,
 )
+from modelyard.service.draft import Again
 from modelyard.service.pages import every
 
 if TYPE_CHECKING:
@@ -42,6 +43,17 @@ def model_named(service: LocalService, name: str) -> Model:
     if model is None:
         raise ModelNotFound(f"no model is named {names.plain(name)!r}.{_suggestion(service, name)}")
     return model
+
+
+def require_unchanged(service: LocalService, model: Model) -> None:
+    """For a decision that writes nothing, and so collides with nothing: what it read must have held at one moment.
+
+    Raises:
+        Again: The model changed since it was read; read again and decide again.
+    """
+    present = service.store.get(ModelKey(model.key))
+    if present is None or present.revision != model.revision:
+        raise Again(f"{model.name!r} changed while it was read")
 
 
 def _suggestion(service: LocalService, name: str) -> str:
