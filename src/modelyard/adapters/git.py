@@ -1,7 +1,12 @@
-"""The code a model was made with: commit, branch and dirty flag of the working directory.
+"""The code a model was made with: commit, branch, dirty flag and remote of the working directory.
 
 ``git status`` takes 1.6 to 40 ms, so it runs beside the packing of the model and is waited for at the end.
 Format: git-status(1), "Porcelain Format Version 2".
+
+Git obeys what a repository says, so it is asked with care: none of the repository's hooks or file system monitors run,
+a bare repository that happens to lie in the working directory is not entered, nobody is asked for a password, and the
+working directory alone decides, whatever ``GIT_DIR`` and its kind say (inside a hook they name another repository).
+That a repository belongs to somebody else is left to git, which then refuses (git-config(1), ``safe.directory``).
 """
 
 from __future__ import annotations
@@ -12,24 +17,62 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-COMMAND = ("git", "status", "--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no")
+PROGRAM: Final = (
+    *("git", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}"),
+    *("-c", "safe.bareRepository=explicit"),
+)
+"""How every command begins. The price: a large work tree does without its file system monitor."""
+
+COMMAND = (*PROGRAM, "status", "--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no")
 TIMEOUT = 10.0
 """Seconds after which a slow work tree is left out of the record rather than waited for."""
+
+_POINTERS: Final = frozenset(
+    "GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_COMMON_DIR GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES "
+    "GIT_PREFIX GIT_NAMESPACE GIT_GRAFT_FILE GIT_SHALLOW_FILE GIT_REPLACE_REF_BASE GIT_IMPLICIT_WORK_TREE "
+    "GIT_CONFIG".split()
+)
+"""What points git at another repository than the one around the working directory (``git rev-parse --local-env-vars``,
+but for the variables that hand settings down: they are the caller's own)."""
+
+
+def surroundings() -> dict[str, str]:
+    """The environment in which git is run: it takes no locks for its own convenience and asks nobody anything."""
+    kept = {name: value for name, value in os.environ.items() if name not in _POINTERS}
+    return {**kept, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+
+
+def marker(folder: Path) -> Path | None:
+    """The nearest ``.git`` (a folder, or in linked work trees a file) at or above ``folder``."""
+    places = (os.path.join(place, ".git") for place in (folder, *folder.parents))
+    found = next((place for place in places if os.path.exists(place)), None)
+    return Path(found) if found else None
 
 
 @dataclass(slots=True)
 class Lookup:
-    """A ``git status`` under way; outside a work tree, or without ``git``, there is none and the result is ``None``."""
+    """A ``git status`` under way; outside a work tree there is none and the result is ``None``.
+
+    Attributes:
+        process: What was started.
+        marker: The ``.git`` it was started for.
+        failure: Why it could not be started.
+    """
 
     process: subprocess.Popen[bytes] | None = None
+    marker: Path | None = None
+    failure: str = ""
 
     @classmethod
     def start(cls, folder: Path | None = None) -> Lookup:
         """Begin to look; never fails."""
-        place = folder or Path.cwd()
-        if not any(os.path.exists(os.path.join(p, ".git")) for p in (place, *place.parents)):
+        try:
+            place = folder or Path.cwd()
+        except OSError:  # the working directory is gone
+            return cls()
+        if (found := marker(place)) is None:
             return cls()
         try:
             process = subprocess.Popen(
@@ -38,21 +81,31 @@ class Lookup:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+                env=surroundings(),
             )
-        except OSError:
-            return cls()
-        return cls(process)
+        except OSError as error:
+            return cls(failure=f"the program {COMMAND[0]!r} cannot be run: {error.strerror or error}")
+        return cls(process, found)
 
     def result(self) -> dict[str, Any] | None:
-        """``{"commit": ..., "branch": ..., "dirty": ...}``; ``None`` if there is nothing to tell."""
+        """``commit``, ``branch``, ``dirty`` and ``remote``; ``{"unknown": why}`` if git did not say; ``None`` outside.
+
+        ``commit`` is ``None`` before the first one, ``branch`` when detached, ``remote`` if there is none that can be
+        told without telling a secret. Untracked files do not count as dirty.
+        """
         if self.process is None:
-            return None
+            return {"unknown": self.failure} if self.failure else None
         output = self._output(time.monotonic() + TIMEOUT)
         if output is None:
             self.abandon()
-            return None
-        return read_status(output) if self.process.wait() == 0 else None
+            return {"unknown": f"git did not answer within {TIMEOUT:g} s"}
+        if code := self.process.wait():
+            return {"unknown": f"git status ended with code {code}; run it there to see why"}
+        from modelyard.adapters import git_remote  # 1 ms that only a work tree pays
+
+        state = read_status(output)
+        assert self.marker is not None  # noqa: S101 - narrows the type: a process was started for one
+        return {**state, "remote": git_remote.of(self.marker, state["branch"])}
 
     def _output(self, deadline: float) -> bytes | None:
         """All that it prints, or ``None`` if that takes too long.

@@ -46,17 +46,37 @@ def framework_of(model: object) -> str:
     return DISTRIBUTIONS.get(known[0], known[0]) if known else ""
 
 
-@cache
 def version_of(distribution: str) -> str:
     """Installed version, or an empty string."""
+    return installed(distribution)[0]
+
+
+@cache
+def installed(distribution: str) -> tuple[str, tuple[str, ...]]:
+    """Version of an installed distribution and its ``Requires-Dist`` lines; empty if it is not installed.
+
+    Only the headers of its metadata are read ("Core metadata specifications"): ``importlib.metadata`` parses the long
+    description too, which takes up to 2 ms for each question.
+    """
     if not distribution:
-        return ""
+        return "", ()
     import importlib.metadata
 
     try:
-        return importlib.metadata.version(distribution)
+        found = importlib.metadata.distribution(distribution)
     except importlib.metadata.PackageNotFoundError:
-        return ""
+        return "", ()
+    text = found.read_text("METADATA")
+    if text is None:  # an egg keeps them elsewhere
+        return found.version, tuple(found.requires or ())
+    headers = [line.partition(":") for line in text.partition("\n\n")[0].splitlines()]
+    version = next((value.strip() for name, _, value in headers if name == "Version"), "")
+    return version, tuple(value.strip() for name, _, value in headers if name == "Requires-Dist")
+
+
+def module_version(module: str) -> str:
+    """``__version__`` of an imported module, whatever its distribution is called (``xgboost-cpu`` ...)."""
+    return str(getattr(sys.modules.get(module), "__version__", ""))
 
 
 def hyperparams(model: object) -> dict[str, Any]:
@@ -72,11 +92,27 @@ def hyperparams(model: object) -> dict[str, Any]:
 
 
 def facts(model: object) -> dict[str, Any]:
-    """Shapes and sizes that are cheap to read from a fitted model."""
+    """Shapes and sizes that are cheap to read from a fitted model; of a pipeline, what its steps say together."""
+    steps = getattr(model, "__dict__", {}).get("steps")
+    if not isinstance(steps, list) or not all(isinstance(step, tuple) and len(step) == 2 for step in steps):
+        return _facts(model)
+    parts = [(str(name), part, _facts(part)) for name, part in steps]
+    found: dict[str, Any] = {
+        "steps": [{"name": name, "class": _words(type(part))} for name, part, _ in parts]
+    }
+    for name in ("n_features_in", "feature_names_in"):  # of the first that knows: what comes in
+        found |= next(({name: said[name]} for _, _, said in parts if name in said), {})
+    for name in ("classes", "num_trees"):  # of the last that knows: what comes out
+        found |= next(({name: said[name]} for _, _, said in reversed(parts) if name in said), {})
+    count = sum(said.get("num_parameters", 0) for _, _, said in parts)
+    return {**found, "num_parameters": count} if count else found
+
+
+def _facts(model: object) -> dict[str, Any]:
     found: dict[str, Any] = {}
     state = getattr(model, "__dict__", {})
-    if type(state.get("n_features_in_")) is int:
-        found["n_features_in"] = state["n_features_in_"]
+    if type(width := _attribute(model, "n_features_in_")) is int:
+        found["n_features_in"] = width
     for attribute in ("feature_names_in_", "classes_"):
         value = state.get(attribute)
         if hasattr(value, "tolist") and getattr(value, "size", _FEW) <= _FEW:
@@ -84,9 +120,29 @@ def facts(model: object) -> dict[str, Any]:
     count = sum(_numbers(state.get(attribute)) for attribute in _COUNTED)
     if count:
         found["num_parameters"] = count
+    if trees := _trees(state):
+        found["num_trees"] = trees
     if hasattr(model, "shape") and hasattr(model, "dtype"):
         found |= {"shape": jsonable(tuple(model.shape)), "dtype": str(model.dtype)}
     return found
+
+
+def _attribute(model: object, name: str) -> Any:
+    """An attribute, or ``None``: some are computed, and what is not fitted may refuse with any error."""
+    try:
+        return getattr(model, name, None)
+    except Exception:  # whatever it objects to, it does not say
+        return None
+
+
+def _trees(state: dict[str, Any]) -> int:
+    """Trees of scikit-learn's forests and boosters, which keep them in one of two attributes."""
+    grown = state.get("estimators_")
+    flat = getattr(grown, "flat", grown)
+    if flat is not None and type(next(iter(flat), None)).__module__.startswith("sklearn.tree"):
+        return int(getattr(grown, "size", 0)) or len(grown)  # type: ignore[arg-type]
+    rounds = state.get("_predictors")
+    return sum(map(len, rounds)) if isinstance(rounds, list) else 0
 
 
 def _numbers(value: Any) -> int:
