@@ -1,8 +1,8 @@
 """Two versions side by side: which is better, by how much, and how sure that is.
 
 A confidence is only called statistical where a test was made, and a test is only made where the records carry
-what it needs: the same data, sample sizes, and for plain numbers their spread. With bare numbers the score is
-a heuristic and says so.
+what it needs: the same data, and per-example results, sample sizes or spread. With bare numbers the score is a
+heuristic and says so.
 """
 
 from __future__ import annotations
@@ -11,36 +11,24 @@ import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from modelyard.domain.errors import InvalidInput, MissingDependency, NotFound
+from modelyard.domain import diff as differing
+from modelyard.domain.errors import InvalidInput, NotFound
+from modelyard.domain.evidence import Judge, Judged, no_judge
+from modelyard.domain.frames import pandas_for
+from modelyard.domain.grounds import Grounds, Shared, grounds, pairable, with_means
 from modelyard.domain.metrics import direction, latest, qualified, resolve
 from modelyard.domain.records import JSON, Metric, ModelVersion
 from modelyard.domain.spelling import hint, quoted
 
-PROPORTIONS: Final = frozenset(
-    {
-        "accuracy",
-        "error_rate",
-        "exact_match",
-        "hit_rate",
-        "misclassification_rate",
-        "top_1_accuracy",
-        "top_5_accuracy",
-        "win_rate",
-        "zero_one_loss",
-    }
-)
-"""Metrics that are the plain share of ``n`` examples. Precision and recall are shares of other, unrecorded
-counts.
-"""
-
-_SPLITS = ("test_", "val_", "validation_", "train_", "dev_", "eval_", "holdout_")
 _ALPHA = 0.05
 _LARGEST = sys.float_info.max  # a difference beyond it would be infinite, which JSON cannot hold
-_Z = 1.959963984540054  # two-sided 95 % of the standard normal distribution
-_LEAST_EXPECTED = 5  # expected successes and failures below which the normal approximation misleads
-_LEAST_N = 30  # sample size from which Welch's t is close enough to normal
+
+ADVICE: Final = (
+    "no test was possible: record metrics with their sample size, "
+    "or register per-example results with both versions"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +43,11 @@ class MetricComparison:
         interval: 95 % confidence interval of ``delta``, where it was tested.
         p_value: Two-sided, of this metric alone.
         p_adjusted: The same after Holm's correction over all metrics tested.
-        test: ``two-proportion z`` or ``Welch (normal approximation)``; empty: no test was possible.
+        test: Name of the test, such as ``McNemar exact``; empty: none was made, and ``note`` says why.
         n: Sample sizes (a, b), where both are known.
         better: ``model_id`` of the better side by value alone; ``None`` for a tie or an unknown direction.
+        comparable: ``False``: measured on different data, and so left out of the verdict.
+        note: What a reader should know about this row.
     """
 
     name: str
@@ -71,6 +61,8 @@ class MetricComparison:
     test: str = ""
     n: tuple[int, int] | None = None
     better: str | None = None
+    comparable: bool = True
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +75,14 @@ class Comparison:
         confidence_score: From 0.5 (a coin) to 1; `compare` says how it is reckoned.
         confidence_kind: ``statistical`` or ``heuristic``.
         metrics: One entry per metric.
-        signature_verdict: ``same``, ``different``, or ``unknown`` where a side has none.
+        notes: What a reader should know: results that could not be used, what to install, what to record.
+        signature_verdict: ``identical``, ``compatible``, ``breaking``, or ``unknown`` where a side has none.
+        signature_reasons: One line per field that differs.
         params_diff: Hyperparameters that differ, ``{"C": {"a": 1.0, "b": 0.5}}``; a side that has none is
             left out.
         files_diff: The same for digests by path.
         environment_diff: The same for the environment, nested keys joined by dots.
+        card_diff: The same for the model card.
     """
 
     a: str
@@ -96,10 +91,13 @@ class Comparison:
     confidence_score: float
     confidence_kind: str
     metrics: tuple[MetricComparison, ...]
+    notes: tuple[str, ...]
     signature_verdict: str
+    signature_reasons: tuple[str, ...]
     params_diff: Mapping[str, Mapping[str, JSON]]
     files_diff: Mapping[str, Mapping[str, JSON]]
     environment_diff: Mapping[str, Mapping[str, JSON]]
+    card_diff: Mapping[str, Mapping[str, JSON]]
 
     def to_mapping(self) -> dict[str, JSON]:
         """JSON; NaN is the text ``"NaN"``."""
@@ -112,12 +110,7 @@ class Comparison:
         Raises:
             MissingDependency: If pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise MissingDependency(
-                "to_frame needs pandas, which is not installed: pip install pandas."
-            ) from error
+        pd = pandas_for("to_frame")
         columns = [name for name in MetricComparison.__dataclass_fields__ if name != "name"]
         rows = [[getattr(metric, column) for column in columns] for metric in self.metrics]
         return pd.DataFrame(
@@ -133,7 +126,15 @@ def _plain(value: Any) -> JSON:
     return "NaN" if isinstance(value, float) and math.isnan(value) else value
 
 
-def compare(a: ModelVersion, b: ModelVersion, metrics_to_compare: Iterable[str] | None = None) -> Comparison:
+def compare(
+    a: ModelVersion,
+    b: ModelVersion,
+    metrics_to_compare: Iterable[str] | None = None,
+    *,
+    judge: Judge = no_judge,
+    results: Mapping[str, Shared] | None = None,
+    notes: Iterable[str] = (),
+) -> Comparison:
     """Compare two versions, metric by metric and in what they are made of.
 
     **Where a test was possible** the verdict rests on the tested metrics alone. A side wins if it is
@@ -146,22 +147,32 @@ def compare(a: ModelVersion, b: ModelVersion, metrics_to_compare: Iterable[str] 
     |b|)``, each cut to [-1, 1] and turned so that positive is better. The sign names the winner; 0 is a tie
     with 0.5. This orders candidates, it is no probability. It never passes 0.95.
 
-    Metrics whose direction nobody knows are listed and do not count.
+    Metrics whose direction nobody knows, and those measured on different data, are listed and do not count.
 
     Args:
         a: One version.
         b: The other; ``compare(b, a)`` is the mirror image.
         metrics_to_compare: Names as in a gate (``accuracy``, ``f1``, ``accuracy[test]``); default: all of
             both.
+        judge: Makes the tests.
+        results: Per-example results (of ``a``, of ``b``) by place. A column that neither version records as a
+            metric becomes a row of its own.
+        notes: What was found out before; they come first in the answer's.
 
     Raises:
         NotFound: A metric asked for is recorded on neither side.
         InvalidInput: A name that may mean several metrics, or a text instead of a list of names.
     """
+    shared, unpaired = pairable(results or {})
+    a, b = with_means(a, b, shared)
     pairs = _all_pairs(a, b) if metrics_to_compare is None else _chosen_pairs(a, b, metrics_to_compare)
-    compared = _holm([_compared(name, left, right, a, b) for name, left, right in pairs])
+    rows = [_compared(name, left, right, a, b, shared) for name, left, right in pairs]
+    judged, missing = _judged(rows, judge)
+    compared = _holm(judged)
     tested = [metric for metric in compared if metric.p_adjusted is not None]
     winner, score = _statistical(tested) if tested else _heuristic(compared, a, b)
+    advice = (ADVICE,) if compared and not (tested or missing) else ()
+    found = differing.diff(a, b)
     return Comparison(
         a=a.model_id,
         b=b.model_id,
@@ -169,10 +180,13 @@ def compare(a: ModelVersion, b: ModelVersion, metrics_to_compare: Iterable[str] 
         confidence_score=score,
         confidence_kind="statistical" if tested else "heuristic",
         metrics=tuple(compared),
-        signature_verdict=_signatures(a, b),
-        params_diff=_difference(a.hyperparams, b.hyperparams),
-        files_diff=_difference({f.path: f.digest for f in a.files}, {f.path: f.digest for f in b.files}),
-        environment_diff=_difference(_flat(a.environment), _flat(b.environment)),
+        notes=tuple(dict.fromkeys((*notes, *unpaired, *missing, *advice))),
+        signature_verdict=found.signature_verdict,
+        signature_reasons=found.signature_reasons,
+        params_diff=found.params,
+        files_diff=found.files,
+        environment_diff=found.environment,
+        card_diff=found.card,
     )
 
 
@@ -217,23 +231,44 @@ def _resolved(version: ModelVersion, spec: str) -> Metric | None:
         return None
 
 
+# --- one metric ---------------------------------------------------------------------------------------------
+
+_Row: TypeAlias = tuple[MetricComparison, Grounds]
+
+
 def _compared(
-    name: str, left: Metric | None, right: Metric | None, a: ModelVersion, b: ModelVersion
-) -> MetricComparison:
+    name: str,
+    left: Metric | None,
+    right: Metric | None,
+    a: ModelVersion,
+    b: ModelVersion,
+    shared: Mapping[str, Shared],
+) -> _Row:
+    """What the values alone say of one metric, and what a test could go by."""
     if left is None or right is None or math.isnan(left.value) or math.isnan(right.value):
-        return MetricComparison(name=name, a=left.value if left else None, b=right.value if right else None)
+        gap = "not a number on one side" if left and right else "recorded on one side only"
+        row = MetricComparison(
+            name=name, a=left.value if left else None, b=right.value if right else None, note=gap
+        )
+        return row, Grounds()
     higher = _direction(left, right)
+    base = grounds(left, right, shared)
     delta = max(-_LARGEST, min(_LARGEST, right.value - left.value))
-    plain = MetricComparison(
+    counts = higher is not None and base.comparable and delta != 0
+    row = MetricComparison(
         name=name,
         a=left.value,
         b=right.value,
         delta=delta,
         direction=None if higher is None else "higher" if higher else "lower",
-        n=(left.n, right.n) if left.n is not None and right.n is not None else None,
-        better=None if higher is None or delta == 0 else b.model_id if (delta > 0) is higher else a.model_id,
+        n=base.n,
+        better=(b.model_id if (delta > 0) is higher else a.model_id) if counts else None,
+        comparable=base.comparable,
+        note=base.note,
     )
-    return _tested(plain, left, right)
+    if higher is None:
+        return replace(row, note=row.note or "nobody knows which direction is better"), Grounds()
+    return row, base
 
 
 def _direction(left: Metric, right: Metric) -> bool | None:
@@ -241,65 +276,19 @@ def _direction(left: Metric, right: Metric) -> bool | None:
     return ours if ours == theirs else None
 
 
-# --- tests --------------------------------------------------------------------------------------------------
-
-
-def _tested(plain: MetricComparison, left: Metric, right: Metric) -> MetricComparison:
-    """Add a test if the data are the same, the direction is known and the records carry what it needs."""
-    same_data = (left.dataset, left.dataset_digest, left.split) == (
-        right.dataset,
-        right.dataset_digest,
-        right.split,
-    )
-    if plain.n is None or plain.direction is None or not same_data:
-        return plain
-    if _is_proportion(left) and _is_proportion(right):
-        return _two_proportions(plain, left.value, right.value, *plain.n)
-    if left.sd is not None and right.sd is not None:
-        return _welch(plain, left.sd, right.sd, *plain.n)
-    return plain
-
-
-def _is_proportion(metric: Metric) -> bool:
-    name = metric.name.casefold()
-    bare = next((name.removeprefix(split) for split in _SPLITS if name.startswith(split)), name)
-    return bare in PROPORTIONS and 0 <= metric.value <= 1
-
-
-def _two_proportions(plain: MetricComparison, p: float, q: float, n: int, m: int) -> MetricComparison:
-    """Pooled z-test; interval by Newcombe (Statistics in Medicine 17, 1998, method 10), which copes with 0
-    and 1.
-    """
-    pooled = (p * n + q * m) / (n + m)
-    if min(pooled, 1 - pooled) * min(n, m) < _LEAST_EXPECTED:
-        return plain
-    z = (q - p) / math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
-    (p_low, p_high), (q_low, q_high) = _wilson(p, n), _wilson(q, m)
-    low = (q - p) - math.hypot(q - q_low, p_high - p)
-    high = (q - p) + math.hypot(q_high - q, p - p_low)
-    return replace(plain, test="two-proportion z", p_value=_two_sided(z), interval=(low, high))
-
-
-def _wilson(p: float, n: int) -> tuple[float, float]:
-    """95 % score interval of a proportion (Wilson, JASA 22, 1927)."""
-    centre = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2))
-    return centre - half, centre + half
-
-
-def _welch(plain: MetricComparison, sd: float, other: float, n: int, m: int) -> MetricComparison:
-    error = math.hypot(sd / math.sqrt(n), other / math.sqrt(m))
-    if min(n, m) < _LEAST_N or not error > 0 or plain.delta is None:
-        return plain
-    interval = (plain.delta - _Z * error, plain.delta + _Z * error)
-    if not all(map(math.isfinite, interval)):
-        return plain
-    p_value = _two_sided(plain.delta / error)
-    return replace(plain, test="Welch (normal approximation)", p_value=p_value, interval=interval)
-
-
-def _two_sided(z: float) -> float:
-    return math.erfc(abs(z) / math.sqrt(2))
+def _judged(rows: Iterable[_Row], judge: Judge) -> tuple[list[MetricComparison], list[str]]:
+    """The rows with their tests, and what would have to be installed for more."""
+    judged: list[MetricComparison] = []
+    missing: list[str] = []
+    for row, base in rows:
+        answer = None if base.evidence is None else judge(base.evidence)
+        if isinstance(answer, Judged):
+            row = replace(row, test=answer.test, p_value=answer.p_value, interval=answer.interval)
+        elif answer is not None:
+            row = replace(row, note=answer.reason)
+            missing += [answer.reason] if answer.missing else []
+        judged.append(row)
+    return judged, missing
 
 
 def _holm(metrics: list[MetricComparison]) -> list[MetricComparison]:
@@ -337,33 +326,10 @@ def _heuristic(metrics: list[MetricComparison], a: ModelVersion, b: ModelVersion
 def _relative_gains(metrics: list[MetricComparison]) -> Iterator[float]:
     """What ``b`` gains over ``a`` in each metric that counts, from -1 to 1."""
     for metric in metrics:
-        if metric.delta is None or metric.direction is None or metric.a is None or metric.b is None:
+        if metric.delta is None or metric.a is None or metric.b is None:
+            continue
+        if metric.direction is None or not metric.comparable:
             continue
         scale = max(abs(metric.a), abs(metric.b))
         gain = max(-1.0, min(1.0, metric.delta / scale)) if scale else 0.0
         yield gain if metric.direction == "higher" else -gain
-
-
-# --- what they are made of ----------------------------------------------------------------------------------
-
-
-def _signatures(a: ModelVersion, b: ModelVersion) -> str:
-    if not a.signature or not b.signature:
-        return "unknown"
-    return "same" if a.signature == b.signature else "different"
-
-
-def _difference(left: Mapping[str, JSON], right: Mapping[str, JSON]) -> dict[str, dict[str, JSON]]:
-    sides = {"a": left, "b": right}
-    return {
-        key: {side: values[key] for side, values in sides.items() if key in values}
-        for key in sorted({**left, **right})
-        if key not in left or key not in right or left[key] != right[key]
-    }
-
-
-def _flat(mapping: Mapping[str, JSON], prefix: str = "") -> dict[str, JSON]:
-    flat: dict[str, JSON] = {}
-    for key, value in mapping.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat

@@ -6,30 +6,36 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from modelyard.cli import figures, refs, render
+from modelyard.cli import differences, figures, refs, render
 from modelyard.cli.options import verb
 from modelyard.cli.render import Column
 from modelyard.cli.session import Session
+from modelyard.domain.diff import diff
 from modelyard.domain.errors import ModelNotFound
 from modelyard.domain.records import ModelVersion
 from modelyard.domain.text import plain
+from modelyard.domain.versions_table import chosen, metric_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
-    from modelyard.domain.compare import Comparison
+    from modelyard.domain.compare import Comparison, MetricComparison
 
 METRICS: Final = (
     Column(title="METRIC"),
     Column(title="A", right=True, keep=True),
     Column(title="B", right=True, keep=True),
     Column(title="CHANGE", right=True, keep=True),
-    Column(title="BETTER", keep=True),
+    Column(title="95 % INTERVAL", right=True, keep=True),
     Column(title="P", right=True, keep=True),
-    Column(title="TEST"),
+    Column(title="BETTER", keep=True),
 )
-DIFFERENCES: Final = (Column(title="DIFFERS"), Column(title="A"), Column(title="B"))
+
+WITHOUT_METRICS: Final = 34
+"""Columns that version, stage and age take together."""
+
+NUMBER: Final = 8
+"""Columns that a number takes at most."""
 
 
 @verb("compare")
@@ -62,25 +68,27 @@ def command(
 
 
 def _lines(session: Session, found: Comparison, left: ModelVersion, right: ModelVersion) -> list[str]:
-    names = {found.a: "A", found.b: "B"}
-    rows = [
-        [
-            metric.name,
-            figures.number(metric.a),
-            figures.number(metric.b),
-            f"{metric.delta:+.6g}" if metric.delta is not None else "-",
-            names.get(metric.better or "", "-"),
-            figures.number(metric.p_value),
-            metric.test,
-        ]
-        for metric in found.metrics
-    ]
+    rows = [_row(metric, {found.a: "A", found.b: "B"}) for metric in found.metrics]
     lines = render.facts([("A", refs.spelled(left)), ("B", refs.spelled(right))], session.width, 1)
     if rows:
         lines += ["", *render.table(METRICS, rows, session.width, session.paint)]
-    lines += ["", session.paint(plain(_verdict(found, left, right)), "title")]
-    lines += _differences(session, found)
-    return [render.shorten(line, session.width) if "\x1b" not in line else line for line in lines]
+    lines += ["", session.paint(render.shorten(plain(_verdict(found, left, right)), session.width), "title")]
+    for note in (*_tests(found), *_remarks(found), *found.notes):
+        first, *rest = render.wrap(plain(note), session.width - 2)
+        lines += [f"- {first}", *(f"  {line}" for line in rest)]
+    return lines + differences.lines(session, diff(left, right))
+
+
+def _row(metric: MetricComparison, names: Mapping[str, str]) -> list[str]:
+    return [
+        metric.name,
+        figures.number(metric.a),
+        figures.number(metric.b),
+        figures.change(metric.delta),
+        figures.span(metric.interval),
+        figures.chance(metric.p_adjusted),
+        names.get(metric.better or "", "-"),
+    ]
 
 
 def _verdict(found: Comparison, left: ModelVersion, right: ModelVersion) -> str:
@@ -91,20 +99,27 @@ def _verdict(found: Comparison, left: ModelVersion, right: ModelVersion) -> str:
     return f"{name} is better: {refs.spelled(version)} ({sure})"
 
 
-def _differences(session: Session, found: Comparison) -> list[str]:
-    rows = [
-        *_diff("param", found.params_diff),
-        *_diff("file", found.files_diff),
-        *_diff("environment", found.environment_diff),
-    ]
-    lines = [f"signatures: {found.signature_verdict}"] if found.signature_verdict != "unknown" else []
-    return lines + (["", *render.table(DIFFERENCES, rows, session.width, session.paint)] if rows else [])
+def _tests(found: Comparison) -> list[str]:
+    """Which test each p-value comes from, those alike in one line."""
+    groups: dict[str, list[str]] = {}
+    for metric in found.metrics:
+        if metric.test:
+            n, m = metric.n or (0, 0)
+            groups.setdefault(f"{metric.test}, n {n}" + (f" and {m}" if n != m else ""), []).append(
+                metric.name
+            )
+    several = sum(map(len, groups.values())) > 1
+    lines = [f"{test}: {', '.join(names)}" for test, names in groups.items()]
+    return [*lines, "P is corrected for the number of tests (Holm)"] if several else lines
 
 
-def _diff(kind: str, values: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
-    return [
-        [f"{kind} {key}", str(sides.get("a", "-")), str(sides.get("b", "-"))] for key, sides in values.items()
-    ]
+def _remarks(found: Comparison) -> list[str]:
+    """Remarks on single metrics, those alike in one line; what a remark about the whole says is not said twice."""
+    groups: dict[str, list[str]] = {}
+    for metric in found.metrics:
+        if metric.note and metric.note not in found.notes:
+            groups.setdefault(metric.note, []).append(metric.name)
+    return [f"{', '.join(names)}: {note}" for note, names in groups.items()]
 
 
 def _whole_model(session: Session, name: str, wanted: list[str]) -> None:
@@ -114,25 +129,48 @@ def _whole_model(session: Session, name: str, wanted: list[str]) -> None:
         raise ModelNotFound(
             f"There is no model '{name}' with versions. See 'modelyard list' for those there are."
         )
-    found = dict.fromkeys(metric for version in versions for metric in version.performance_metrics)
-    metrics = [metric for metric in found if not wanted or metric in wanted]
+    values = metric_columns(versions)
+    values = chosen(values, wanted) if wanted else values
+    session.answer(
+        {"model": name, "metrics": list(values), "values": values, "versions": versions},
+        lambda: _table(session, versions, values),
+    )
 
-    def lines() -> list[str]:
-        columns = [
-            Column(title="VERSION", keep=True),
-            Column(title="STAGE", keep=True),
-            *(Column(title=plain(metric), right=True) for metric in metrics),
-            Column(title="CREATED"),
-        ]
-        rows = [
-            [
-                version.version,
-                version.stage.value,
-                *(figures.number(version.performance_metrics.get(metric)) for metric in metrics),
-                figures.ago(version.created_at, session.now),
-            ]
-            for version in versions
-        ]
-        return render.table(columns, rows, session.width, session.paint)
 
-    session.answer({"model": name, "metrics": metrics, "versions": versions}, lines)
+def _table(
+    session: Session, versions: list[ModelVersion], values: Mapping[str, list[float | None]]
+) -> list[str]:
+    shown = _fitting(session, list(values))
+    columns = [
+        Column(title="VERSION"),
+        Column(title="STAGE", keep=True),
+        *(Column(title=plain(metric), right=True, keep=True) for metric in shown),
+        Column(title="CREATED", keep=True),
+    ]
+    rows = [
+        [
+            version.version,
+            version.stage.value,
+            *(figures.number(values[metric][index]) for metric in shown),
+            figures.ago(version.created_at, session.now),
+        ]
+        for index, version in enumerate(versions)
+    ]
+    lines = render.table(columns, rows, session.width, session.paint)
+    if rest := [metric for metric in values if metric not in shown]:
+        lines += render.wrap(
+            f"more metrics, to be chosen with --metrics: {plain(', '.join(rest))}", session.width
+        )
+    return lines
+
+
+def _fitting(session: Session, metrics: list[str]) -> list[str]:
+    """The first metrics whose columns can be read beside each other: cut names of numbers say nothing."""
+    room = session.width - WITHOUT_METRICS
+    shown: list[str] = []
+    for metric in metrics:
+        room -= render.GAP + max(render.width_of(metric), NUMBER)
+        if room < 0 and shown:
+            break
+        shown.append(metric)
+    return shown
