@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -17,11 +18,25 @@ from hypothesis import settings
 settings.register_profile("house", deadline=None, print_blob=True)
 settings.load_profile("house")
 
+HEAVY = (
+    "flavors/test_keras.py",
+    "flavors/test_spacy.py",
+    "flavors/test_torch.py",
+    "flavors/test_transformers.py",
+    "registry/test_frameworks.py",
+)
+
 SERVICES: Mapping[str, tuple[Callable[[], bool], str]] = {
     "strace": (lambda: shutil.which("strace") is not None, "injects failing and interrupted system calls"),
     "mkfs.xfs": (lambda: shutil.which("mkfs.xfs") is not None, "makes a file system that shares blocks"),
     "root": (lambda: os.geteuid() == 0, "mounts small and read-only disks"),
 }
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the files of heavy frameworks out of a quick run: all in them is ``long``, and one need not import to know."""
+    quick = config.option.markexpr == "not long"
+    return True if quick and collection_path.as_posix().endswith(HEAVY) else None
 
 
 def required() -> set[str]:

@@ -453,7 +453,7 @@ def _gadgets(folder: Path) -> Made:
         "metadata.json": b"{}",
         "model.weights.h5": b"\x89HDF\r\n\x1a\n",
     }
-    made["keras_lambda"] = (_zip(keras), quiet)
+    made["keras_lambda"] = (_zip(keras), quiet | {"denied": False})
     made["hdf5_lambda"] = (b"\x89HDF\r\n\x1a\n" + b"\0" * 500 + b'{"class_name": "Lambda"}', quiet)
     made["onnx_external"] = (_onnx("../../../../etc/passwd"), quiet)
     made["gguf_template"] = (_gguf("{{ ''.__class__.__mro__[1].__subclasses__() }}"), quiet)

@@ -17,7 +17,7 @@ import pytest
 
 from corpus.honest import composed, toy
 from modelyard.domain.errors import InvalidInput, LoadRefused, NotSupported
-from modelyard.flavors import capture, detect, environment
+from modelyard.flavors import capture, detect
 from modelyard.ports.flavors import SaveOptions, Trust
 
 
@@ -157,13 +157,6 @@ def test_safetensors_files_are_those_of_the_library(tmp_path: Path) -> None:
     theirs = detect.flavor_of_file(tmp_path / "theirs.safetensors")
     loaded = detect.by_name("safetensors").load(tmp_path, theirs, Trust())
     assert all(np.array_equal(loaded[name], arrays[name]) for name in arrays)
-
-
-def test_the_environment_names_the_packages_of_the_model() -> None:
-    facts = environment.capture(["sklearn.base.X", "numpy.dtype", "os.path", "__main__.Y", "no_such.Z"])
-    assert set(facts) == {"python", "implementation", "platform", "host", "user", "packages"}
-    assert set(facts["packages"]) == {"numpy", "scikit-learn"}
-    json.dumps(facts)
 
 
 def test_naming_a_flavor_imports_no_framework() -> None:

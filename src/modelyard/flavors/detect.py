@@ -2,31 +2,64 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final
 
 from modelyard.domain.errors import InvalidInput, NotSupported
 from modelyard.domain.records import FlavorRecord
-from modelyard.flavors import capture, guard
+from modelyard.flavors import capture, guard, lightgbm, onnx, plugins, xgboost
+from modelyard.flavors.catboost import CatboostFlavor
 from modelyard.flavors.joblib import JoblibFlavor
+from modelyard.flavors.keras import KerasFlavor
+from modelyard.flavors.mlflow import MlflowFlavor
 from modelyard.flavors.numpy import NumpyFlavor
 from modelyard.flavors.pickle import PickleFlavor
 from modelyard.flavors.raw import DirectoryFlavor, FileFlavor
 from modelyard.flavors.safetensors import SafetensorsFlavor
 from modelyard.flavors.skops import SkopsFlavor
-from modelyard.ports.flavors import Flavor
+from modelyard.flavors.spacy import SpacyFlavor
+from modelyard.flavors.statsmodels import StatsmodelsFlavor
+from modelyard.flavors.torch import TorchFlavor
+from modelyard.flavors.torch_programs import TorchExportFlavor, TorchPickleFlavor, TorchScriptFlavor
+from modelyard.flavors.transformers import TransformersFlavor
+from modelyard.ports.flavors import Flavor, Trust
 from modelyard.scanning import sniff
 from modelyard.scanning.compression import inflated
 from modelyard.scanning.findings import Unreadable
 from modelyard.scanning.scanner import TracingScanner
 from modelyard.scanning.symbols import WRAPPER
 
-GROUP: Final = "modelyard.flavors"
-"""Entry-point group for flavors of other packages: each names a class without arguments that has a flavor's methods."""
+
+def _of_file(path: Path) -> FlavorRecord:
+    return flavor_of_file(path)
+
+
+def _of_directory(path: Path) -> FlavorRecord:
+    """What an MLflow directory may hold: no other of its kind, so that nesting ends."""
+    return _known_directory(path) or FlavorRecord(name="directory")
+
+
+def _by_name(name: str) -> Flavor:
+    return by_name(name)
+
 
 BUILT_IN: Final[tuple[Flavor, ...]] = (
     FileFlavor(),
     DirectoryFlavor(),
+    xgboost.XgboostFlavor(),
+    lightgbm.LightgbmFlavor(),
+    CatboostFlavor(),
+    onnx.OnnxFlavor(),
+    StatsmodelsFlavor(),
+    KerasFlavor(),  # before torch, on which a Keras model may be built, as one of transformers always is
+    TransformersFlavor(),
+    SpacyFlavor(),
+    TorchScriptFlavor(),
+    TorchExportFlavor(),
+    TorchFlavor(),
+    TorchPickleFlavor(),
+    MlflowFlavor(of_file=_of_file, of_directory=_of_directory, by_name=_by_name),
     JoblibFlavor(),
     SafetensorsFlavor(),
     NumpyFlavor(),
@@ -42,7 +75,27 @@ _BY_FORMAT: Final = {
     "safetensors": "safetensors",
     "npy": "numpy",
     "npz": "numpy",
+    "catboost": "catboost",
+    "onnx": "onnx",
+    "torch": "torch_pickle",
+    "torchscript": "torchscript",
+    "torch_export": "torch_export",
+    "keras": "keras",
 }
+_FRAMEWORKS: Final = {
+    "torch_pickle": "torch",
+    "torchscript": "torch",
+    "torch_export": "torch",
+    "keras": "keras",
+    "onnx": "onnx",
+    "catboost": "catboost",
+}
+_SELF_DESCRIBED: Final = {
+    "xgboost": xgboost.file_record,
+    "xgboost_json": xgboost.file_record,
+    "lightgbm": lightgbm.file_record,
+}
+"""Formats whose files say themselves what they are."""
 
 
 def flavor_for(model: object, serialization_format: str | None = None) -> Flavor:
@@ -56,7 +109,7 @@ def flavor_for(model: object, serialization_format: str | None = None) -> Flavor
         InvalidInput: No flavor has that name.
     """
     if serialization_format is None:
-        return next(flavor for flavor in BUILT_IN if flavor.accepts(model))
+        return _natural(model)
     try:
         return by_name(serialization_format)
     except NotSupported as error:
@@ -74,11 +127,73 @@ def by_name(name: str) -> Flavor:
     for flavor in BUILT_IN:
         if flavor.name == name:
             return flavor
-    import importlib.metadata
+    if (installed := plugins.named(name, taken=_names())) is not None:
+        return installed
+    raise NotSupported(
+        f"flavor {name!r} is not known here; built in are {', '.join(_names())}; "
+        f"installed beside them: {', '.join(plugins.names(taken=_names())) or 'none'}"
+    )
 
-    for point in importlib.metadata.entry_points(group=GROUP, name=name):
-        return cast(Flavor, point.load()())
-    raise NotSupported(f"flavor {name!r} is not known here; built in are {', '.join(_names())}")
+
+def load(directory: Path, record: FlavorRecord, trust: Trust, form: str = "") -> Any:
+    """Build a model from verified files by the flavor that wrote them.
+
+    Args:
+        directory: The version's files.
+        record: How they were written.
+        trust: What may be looked up.
+        form: One of the flavor's ``forms``, for example ``session``; empty for what was saved.
+
+    Raises:
+        InvalidInput: The flavor has no such form.
+        LoadRefused: Something is not trusted, or not what the record says.
+        NotSupported: The flavor is not known here.
+    """
+    flavor: Any = by_name(record.name)
+    if not form:
+        return flavor.load(directory, record, trust)
+    known = getattr(flavor, "forms", ())
+    if form not in known:
+        others = f"as {' or '.join(map(repr, known))}" if known else "in no other form"
+        raise InvalidInput(
+            f"form={form!r}: a model of flavor {record.name!r} can be had {others}; leave form out for what was saved"
+        )
+    return flavor.load(directory, record, trust, form=form)
+
+
+def _natural(model: object) -> Flavor:
+    """The first built-in flavor that takes the object for its own; plug-ins come before what takes everything."""
+    found = next(flavor for flavor in BUILT_IN if flavor.accepts(model))
+    if found is not BUILT_IN[-1] or not capture.framework_of(model):
+        return found
+    return plugins.accepting(model, taken=_names()) or found
+
+
+def flavor_of_path(path: Path, wanted: str | None = None) -> FlavorRecord:
+    """How a file or directory that somebody else wrote can be loaded, by its content or as the caller says.
+
+    Args:
+        path: Existing.
+        wanted: A flavor's name. ``file`` and ``directory`` keep it as it is; a built-in one has to be what the content
+            says; an installed one is believed, and says itself what loading would look up.
+
+    Raises:
+        InvalidInput: No flavor has that name, or the content is something else.
+    """
+    found = flavor_of_directory(path) if path.is_dir() else flavor_of_file(path)
+    if wanted is None or wanted == found.name:
+        return found
+    flavor = flavor_for(path, wanted)
+    if wanted in ("file", "directory") and flavor.accepts(path):
+        return FlavorRecord(name=wanted, entry="." if path.is_dir() else path.name)
+    if wanted in _names() and {wanted, found.name} != {"joblib", "pickle"}:
+        raise InvalidInput(
+            f"serialization_format={wanted!r}: by its content {str(path)!r} is of format {found.name!r}; "
+            "leave it out, or say 'file' to keep a file as it is"
+        )
+    root, entry = (path, ".") if path.is_dir() else (path.parent, path.name)
+    record = FlavorRecord(name=wanted, entry=entry, framework=found.framework, algorithm=found.algorithm)
+    return replace(record, globals=flavor.audit(root, record))
 
 
 def flavor_of_file(path: Path) -> FlavorRecord:
@@ -98,12 +213,24 @@ def flavor_of_file(path: Path) -> FlavorRecord:
         name = "file"
     if name == "pickle":
         return _pickled(path, "pickle")
-    return FlavorRecord(name=name, entry=path.name, globals=report.globals)
+    if form in _SELF_DESCRIBED and report.verdict == "clean":
+        return _SELF_DESCRIBED[form](path)
+    framework = _FRAMEWORKS.get(name, "")
+    return FlavorRecord(name=name, entry=path.name, framework=framework, globals=report.globals)
 
 
 def flavor_of_directory(path: Path) -> FlavorRecord:
-    """A directory is kept as it is."""
-    return FlavorRecord(name="directory", entry=".")
+    """A directory is kept as it is, unless it is one of those we know."""
+    mlflow: Any = by_name("mlflow")
+    return mlflow.recognise(path) or _known_directory(path) or FlavorRecord(name="directory", entry=".")
+
+
+def _known_directory(path: Path) -> FlavorRecord | None:
+    """The record of a directory that says itself what it is."""
+    for recognise in (TransformersFlavor().recognise, SpacyFlavor().recognise, onnx.recognise):
+        if (found := recognise(path)) is not None:
+            return found
+    return None
 
 
 def _pickled(path: Path, form: str) -> FlavorRecord:

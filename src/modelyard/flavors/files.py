@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from modelyard.domain.errors import InvalidInput, LoadRefused
-from modelyard.domain.records import FlavorRecord
+from modelyard.domain.records import FlavorRecord, ScanReport
 from modelyard.flavors import guard
+from modelyard.ports.flavors import Trust
 from modelyard.scanning.scanner import TracingScanner
 
 
@@ -30,8 +31,32 @@ def audited(directory: Path, record: FlavorRecord, *, arrays: bool) -> tuple[str
 
 def names_in(path: Path) -> tuple[str, ...]:
     """The same for a file just written, by the scanner that will judge it, which then remembers the answer."""
+    return judged(path).globals
+
+
+def judged(path: Path) -> ScanReport:
+    """What the scanner says of a file."""
     with path.open("rb") as file:
-        return TracingScanner().scan(file, size=path.stat().st_size).globals
+        return TracingScanner().scan(file, size=path.stat().st_size)
+
+
+def permitted(path: Path, trust: Trust, *, format_: str) -> ScanReport:
+    """The scanner's report on a file that may be opened under this trust.
+
+    Raises:
+        LoadRefused: It is of another format, names something that is not trusted, or cannot be followed to the end.
+    """
+    report = judged(path)
+    if report.format != format_:
+        raise LoadRefused(
+            f"{path.name} was expected to be {format_}, but it is {report.format}; nothing was loaded"
+        )
+    about_names = {
+        f"{name} is {why}" for name in report.globals for why in ("not on the allowlist", "on the deny list")
+    }
+    other = [reason for reason in report.reasons if reason not in about_names]
+    guard.refuse_names(report.globals, trust, path.name, also=other)
+    return report
 
 
 def cannot_pickle(model: object, error: Exception) -> InvalidInput:

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from modelyard.domain.errors import LoadRefused, MissingDependency
+from modelyard.flavors.shields import Shields
 from modelyard.ports.flavors import Trust
 from modelyard.scanning import rules
 from modelyard.scanning.compression import compressor_of, inflated
 from modelyard.scanning.findings import Findings, Unreadable
 from modelyard.scanning.pickles import trace
 from modelyard.scanning.source import Source, over
-from modelyard.scanning.symbols import WRAPPER_FIELDS
+from modelyard.scanning.symbols import FORMULA, WRAPPER_FIELDS
 
 OLDEST_JOBLIB: Final = (1, 6)
 """Before 1.6 an array of objects inside a joblib file was unpickled without asking ``find_class``."""
@@ -37,7 +38,7 @@ def load_pickle(path: Path, trust: Trust) -> Any:
     """
     refuse_untrusted(path, trust, arrays=False)
     with path.open("rb") as file:
-        return _Unpickler(_content(file, path), trust, path.name).load()
+        return _Unpickler(_content(file, path), trust, path.name).whole()
 
 
 def load_joblib(path: Path, trust: Trust) -> Any:
@@ -50,7 +51,7 @@ def load_joblib(path: Path, trust: Trust) -> Any:
     unpickler = _joblib_unpickler()
     refuse_untrusted(path, trust, arrays=True)
     with path.open("rb") as file:
-        return unpickler(_content(file, path), trust, path.name).load()
+        return unpickler(_content(file, path), trust, path.name).whole()
 
 
 def traced(path: Path, *, arrays: bool) -> tuple[Findings, str]:
@@ -184,6 +185,10 @@ def _resolved(module: str, name: str, what: str) -> Any:
     return found
 
 
+def _shields(trust: Trust, what: str) -> Shields:
+    return Shields(what, lambda: refuse_names([FORMULA], trust, what))
+
+
 class _Unpickler(pickle.Unpickler):
     """CPython's unpickler, asking the guard for every global."""
 
@@ -191,9 +196,29 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(file, fix_imports=False)
         self._trust = trust
         self._what = what
+        self._shields = _shields(trust, what)
 
     def find_class(self, module: str, name: str, /) -> Any:
-        return find_class(module, name, self._trust, self._what)
+        found = find_class(module, name, self._trust, self._what)
+        return self._shields.over(".".join(rules.canonical(module, name)), found)
+
+    def whole(self) -> Any:
+        """Load, then lift the shields."""
+        model = self.load()
+        self._shields.lift()
+        return model
+
+
+def pickle_module(trust: Trust, what: str) -> types.ModuleType:
+    """What ``torch.load`` takes as its ``pickle_module``: the guarded unpickler in a module of its own."""
+
+    class Unpickler(_Unpickler):
+        def __init__(self, file: IO[bytes], **_: Any):
+            super().__init__(file, trust, what)
+
+    module = types.ModuleType("guarded_pickle")
+    module.Unpickler = Unpickler  # type: ignore[attr-defined]
+    return module
 
 
 @cache
@@ -221,9 +246,16 @@ def _joblib_unpickler() -> Any:
             self.fix_imports = False
             self._trust = trust
             self._what = what
+            self._shields = _shields(trust, what)
 
         def find_class(self, module: str, name: str) -> Any:
-            return find_class(module, name, self._trust, self._what)
+            found = find_class(module, name, self._trust, self._what)
+            return self._shields.over(".".join(rules.canonical(module, name)), found)
+
+        def whole(self) -> Any:
+            model = self.load()
+            self._shields.lift()
+            return model
 
         def get_extension(self, code: int) -> None:
             raise LoadRefused(f"{self._what} is not loaded: it uses extension code {code}")

@@ -70,7 +70,7 @@ def _error(done: subprocess.CompletedProcess[bytes]) -> str:
 
 
 def _answer(record: FlavorRecord, started: float, error: str) -> dict[str, Any]:
-    facts = environment.capture(record.globals)
+    facts = environment.capture(record)
     return {
         "ok": not error,
         "seconds": round(time.monotonic() - started, 3),

@@ -15,6 +15,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from modelyard.domain.manifest import content_digest
+from modelyard.domain.records import FileEntry
+
 KEY_BYTES: Final = 32
 _LABEL: Final = b"modelyard origin 1\0"
 
@@ -28,11 +31,21 @@ def key_path() -> Path:
     return Path(home) / "modelyard" / "origin.key"
 
 
+def subject(entry: str, files: Iterable[FileEntry]) -> str:
+    """Digest of what is opened: the file ``entry``, or all model files where the whole directory (``.``) is.
+
+    Empty if there is no such file.
+    """
+    if entry == ".":
+        return content_digest(file for file in files if file.role == "model")
+    return next((file.digest for file in files if file.path == entry), "")
+
+
 def sign(digest: str, globals_: Iterable[str]) -> str:
     """Proof for these bytes and names: ``hmac-sha256:<hex>``, or an empty string if no key can be kept.
 
     Args:
-        digest: ``sha256:<hex>`` of the file that will be unpickled.
+        digest: ``sha256:<hex>``, from ``subject``.
         globals_: Every ``module.name`` it needs, in any order.
     """
     key = _read_key() or _make_key()

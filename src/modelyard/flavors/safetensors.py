@@ -7,6 +7,7 @@ gaps. We sort by name and pad the header with spaces to a multiple of 8; the lib
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,7 +57,10 @@ class SafetensorsFlavor:
             )
         metadata = {str(key): str(value) for key, value in dict(options.extra.get("metadata", {})).items()}
         with (directory / ENTRY).open("wb") as file:
-            file.write(_header(arrays, names, metadata))
+            described = [
+                (name, _word(array), array.shape, array.nbytes) for name, array in sorted(arrays.items())
+            ]
+            file.write(canonical_header(described, metadata))
             for name in names:
                 little = arrays[name].astype(arrays[name].dtype.newbyteorder("<"), copy=False)
                 np.ascontiguousarray(little).tofile(file)
@@ -76,7 +80,7 @@ class SafetensorsFlavor:
             NotSupported: A dtype that numpy does not have (bfloat16, float8).
         """
         path = files.entry_of(directory, record)
-        header, start = _read_header(path)
+        header, start = read_header(path)
         return {
             name: _read(path, start, name, entry) for name, entry in header.items() if name != "__metadata__"
         }
@@ -92,23 +96,31 @@ def _word(array: Any) -> str:
     return _WORDS.get(array.dtype.newbyteorder("<").str, "")
 
 
-def _header(arrays: dict[str, Any], names: list[str], metadata: dict[str, str]) -> bytes:
+def canonical_header(
+    tensors: Iterable[tuple[str, str, Sequence[int], int]], metadata: Mapping[str, str]
+) -> bytes:
+    """The start of a file whose data follows in the same order, without gaps: equal tensors give equal bytes.
+
+    Args:
+        tensors: (name, the format's word for the dtype, shape, size in bytes), sorted by name.
+        metadata: Texts to store beside them.
+    """
     header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
     at = 0
-    for name in names:
-        end = at + arrays[name].nbytes
-        header[name] = {
-            "dtype": _word(arrays[name]),
-            "shape": list(arrays[name].shape),
-            "data_offsets": [at, end],
-        }
-        at = end
+    for name, word, shape, size in tensors:
+        header[name] = {"dtype": word, "shape": list(shape), "data_offsets": [at, at + size]}
+        at += size
     raw = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     raw += b" " * (-len(raw) % 8)
     return len(raw).to_bytes(8, "little") + raw
 
 
-def _read_header(path: Path) -> tuple[dict[str, Any], int]:
+def read_header(path: Path) -> tuple[dict[str, Any], int]:
+    """The header, checked for holes, overlaps and lies, and where the data begins.
+
+    Raises:
+        LoadRefused: It is not exactly what the format allows.
+    """
     with path.open("rb") as file:
         try:
             scan_safetensors(over(file, path.stat().st_size), Findings())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -14,59 +14,110 @@ _MAX_READ: Final = 32 << 20
 _PIECE: Final = 1 << 20
 
 
-# ONNX: onnx.proto, field numbers of ModelProto.graph, GraphProto.initializer and TensorProto.external_data
-_GRAPH, _INITIALIZER, _EXTERNAL_DATA = 7, 5, 13
+# ONNX: onnx.proto. For each message, the fields in which tensors can lie, and what is inside them.
+_INSIDE: Final[dict[str, dict[int, str]]] = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "function": {7: "node", 11: "attribute"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {13: "external"},
+}
+_DEEPEST: Final = 64
+_MOST_FIELDS: Final = 4_000_000
+_LONGEST: Final = 4096
+"""Bytes of a path or key: the longest that Linux opens."""
+_NUMBERS: Final = re.compile(
+    rb"(?:\x3d.{4}|\x40[\x80-\xff]{0,9}[\x00-\x7f]|\x4a(?:%s))*+"
+    % b"|".join(b"\\x%02x.{%d}" % (length, length) for length in range(128)),
+    re.DOTALL,
+)
+"""AttributeProto's floats, ints and short strings, which are not packed: forests have millions of each, and to pass
+over them one by one would take seconds."""
 
 
 def scan_onnx(source: Source, findings: Findings) -> None:
     """Judge a model graph: weights may not be read from outside the model's own folder.
 
+    Every tensor is looked at, also those in attributes, in graphs within graphs, in functions and in training steps.
+
     Raises:
-        Unreadable: It is not a protocol buffer to the end.
+        Unreadable: It is not a protocol buffer to the end, or has more parts than any model.
     """
     if source.size is None:
         raise Unreadable("a compressed ONNX file")
-    for number, end in _fields(source, source.size):
-        if number == _GRAPH:
-            for inner, inner_end in _fields(source, end):
-                if inner == _INITIALIZER:
-                    _scan_tensor(source, inner_end, findings)
-                source.stream.seek(inner_end)
-        source.stream.seek(end)
+    _Graph(source, findings).message("model", source.size, 0)
 
 
-def _scan_tensor(source: Source, end: int, findings: Findings) -> None:
-    for number, part_end in _fields(source, end):
-        if number == _EXTERNAL_DATA:
-            entry = dict(_strings(source, part_end))
-            location = entry.get(2, "") if entry.get(1) == "location" else ""
-            if escapes(location):
-                findings.refuse(f"reads weights from {location!r}, outside the model's folder")
-        source.stream.seek(part_end)
+class _Graph:
+    """Walks a protocol buffer by the table above, passing over everything else."""
 
+    __slots__ = ("findings", "left", "source")
 
-def _strings(source: Source, end: int) -> Iterator[tuple[int, str]]:
-    for number, part_end in _fields(source, end):
-        data = source.read(min(part_end - source.tell(), 4096))
-        yield number, data.decode("utf-8", "backslashreplace")
-        source.stream.seek(part_end)
+    def __init__(self, source: Source, findings: Findings):
+        self.source = source
+        self.findings = findings
+        self.left = _MOST_FIELDS
 
+    def message(self, kind: str, end: int, depth: int) -> None:
+        """Look into one message that ends at ``end``."""
+        if depth > _DEEPEST:
+            raise Unreadable(f"an ONNX graph nested more than {_DEEPEST} levels deep")
+        inside = _INSIDE[kind]
+        for number, stop in self.fields(end, numbers=kind == "attribute"):
+            child = inside.get(number)
+            if child == "external":
+                self.external(stop)
+            elif child is not None:
+                self.message(child, stop, depth + 1)
+            self.source.stream.seek(stop)
 
-def _fields(source: Source, end: int) -> Iterator[tuple[int, int]]:
-    """(field number, where its value ends); the reader stands at the start of each value."""
-    while source.tell() < end:
-        key = _varint(source)
-        wire = key & 7
-        if wire == 0:
-            _varint(source)
-            stop = source.tell()
-        else:
-            lengths = {1: 8, 5: 4}
-            length = _varint(source) if wire == 2 else lengths.get(wire, -1)
-            stop = source.tell() + length
-            if length < 0 or stop > end:
+    def external(self, end: int) -> None:
+        """One key and value of where a tensor's bytes lie."""
+        entry: dict[int, str] = {}
+        for number, stop in self.fields(end):
+            length = stop - self.source.tell()
+            if length > _LONGEST:
+                raise Unreadable(f"a path or key of more than {_LONGEST} bytes")
+            entry[number] = self.source.read(length).decode("utf-8", "backslashreplace")
+        location = entry.get(2, "") if entry.get(1) == "location" else ""
+        if escapes(location):
+            self.findings.refuse(f"reads weights from {location!r}, outside the model's folder")
+
+    def fields(self, end: int, *, numbers: bool = False) -> Iterator[tuple[int, int]]:
+        """(field number, where its value ends); the reader stands at the start of each value."""
+        while (at := self.source.tell()) < end:
+            if numbers:
+                at = self._pass_numbers(at, end)
+                if at == end:
+                    return
+            self.left -= 1
+            if self.left < 0:
+                raise Unreadable(f"an ONNX file of more than {_MOST_FIELDS} parts")
+            key = _varint(self.source)
+            stop = self._stop(key & 7)
+            if stop > end:
                 raise Unreadable("a malformed protocol buffer")
-        yield key >> 3, stop
+            yield key >> 3, stop
+
+    def _pass_numbers(self, at: int, end: int) -> int:
+        while at < end:
+            run = _NUMBERS.match(self.source.peek(min(end - at, _PIECE)))
+            if run is None or not run.end():
+                break
+            at += run.end()
+            self.source.stream.seek(at)
+        return at
+
+    def _stop(self, wire: int) -> int:
+        """Where a value of this wire type ends, or far away for one that there is not."""
+        if wire == 0:
+            _varint(self.source)
+            return self.source.tell()
+        length = _varint(self.source) if wire == 2 else {1: 8, 5: 4}.get(wire, 1 << 70)
+        return self.source.tell() + length
 
 
 def _varint(source: Source) -> int:
@@ -152,20 +203,3 @@ def scan_hdf5(source: Source, findings: Findings) -> None:
         if seen > _MAX_READ:
             raise Unreadable("an HDF5 file above 32 MiB, whose layers were not all looked at")
         before = piece[-16:]
-
-
-def scan_keras_config(raw: bytes, findings: Findings) -> None:
-    """Judge the ``config.json`` of a ``.keras`` archive: only Keras' own classes, and no ``Lambda``."""
-
-    def visit(pairs: list[tuple[str, Any]]) -> None:
-        found = {key: value for key, value in pairs if isinstance(value, str)}
-        if found.get("class_name") in ("Lambda", "__lambda__"):
-            findings.refuse("holds a Keras Lambda layer, which is Python code")
-        module = found.get("module", "keras")
-        if module.partition(".")[0] not in ("keras", "builtins"):
-            findings.doubt(f"needs classes of {module}")
-
-    try:
-        json.loads(raw, object_pairs_hook=visit)
-    except (ValueError, RecursionError):
-        findings.doubt("config.json is not JSON")

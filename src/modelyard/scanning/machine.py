@@ -11,6 +11,8 @@ from modelyard.scanning.source import Source
 from modelyard.scanning.symbols import (
     ANY,
     DTYPE,
+    FORMULA,
+    FORMULA_MARKS,
     MARK,
     WRAPPER,
     WRAPPER_FIELDS,
@@ -247,8 +249,19 @@ class Machine:
         elif isinstance(target, Dtype):
             self.open_dtypes -= 1
             target.set_state(state)
-        elif not isinstance(target, Instance):
+        elif isinstance(target, Instance):
+            if target.holds_formula:
+                self.formula(state)
+        else:
             self.findings.doubt("sets the state of something that is computed")
+
+    def formula(self, state: Any) -> None:
+        """A formula holder got its state: unless it plainly has no formula, loading evaluates one."""
+        if not isinstance(state, dict) or None in state or not state.keys().isdisjoint(FORMULA_MARKS):
+            self.findings.look_up(FORMULA)
+        if isinstance(state, dict):
+            self.remembered -= len(state) + 1
+            state.clear()
 
     def wrap(self, target: Wrapper, state: Any) -> None:
         """joblib's placeholder got its state: the array's bytes follow here."""

@@ -8,9 +8,19 @@ from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from typing import Final
 
 from modelyard.scanning import denylist, standard
-from modelyard.scanning.allowed import boosters, numpy, pandas, scipy, sklearn, stdlib, torch
+from modelyard.scanning.allowed import (
+    boosters,
+    numpy,
+    pandas,
+    pyarrow,
+    scipy,
+    sklearn,
+    statsmodels,
+    stdlib,
+    torch,
+)
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Raise it when the tracer itself judges differently: old verdicts are then known to be old."""
 
 _BLOCKS: Final = (
@@ -19,7 +29,9 @@ _BLOCKS: Final = (
     scipy.NAMES,
     sklearn.NAMES,
     pandas.NAMES,
+    pyarrow.NAMES,
     boosters.NAMES,
+    statsmodels.NAMES,
     torch.NAMES,
 )
 
@@ -37,11 +49,11 @@ def canonical(module: str, name: str) -> tuple[str, str]:
 @functools.cache
 def allowlist() -> frozenset[str]:
     """Every exact ``module.name`` that any caller may look up."""
-    names = {name for block in _BLOCKS for name in _listed(block)}
+    names = {name for block in _BLOCKS for name in listed(block)}
     return frozenset(name for name in names if not denied(name))
 
 
-def _listed(block: str) -> set[str]:
+def listed(block: str) -> set[str]:
     """The full names in a text of ``module: name name ...`` lines."""
     names: set[str] = set()
     module = ""
@@ -56,7 +68,7 @@ def _listed(block: str) -> set[str]:
 @functools.cache
 def opened() -> frozenset[str]:
     """Exact names of the standard library that are not denied."""
-    return frozenset().union(_listed(standard.OPENED), _listed(stdlib.NAMES))
+    return frozenset().union(listed(standard.OPENED), listed(stdlib.NAMES))
 
 
 def allowed(name: str) -> bool:

@@ -9,11 +9,14 @@ from collections.abc import Callable
 from typing import BinaryIO, Final
 
 from modelyard.domain.records import ScanReport
-from modelyard.scanning import rules, skops, sniff, tars, zips
+from modelyard.scanning import keras, rules, skops, sniff, tars, torchzip, zips
 from modelyard.scanning.arrays import scan_npy, scan_safetensors
+from modelyard.scanning.boosters import scan_catboost, scan_xgboost
 from modelyard.scanning.compression import inflated
 from modelyard.scanning.findings import Findings, Unreadable
-from modelyard.scanning.graphs import scan_gguf, scan_hdf5, scan_keras_config, scan_onnx
+from modelyard.scanning.graphs import scan_gguf, scan_hdf5, scan_onnx
+from modelyard.scanning.mlmodel import scan_mlmodel
+from modelyard.scanning.msgpack import is_msgpack
 from modelyard.scanning.pickles import Traced, probe, trace
 from modelyard.scanning.source import Source, over, window
 
@@ -22,10 +25,12 @@ MAX_INSIDE: Final = 32 << 20
 """Bytes of a compressed archive that are held in memory to look into it."""
 MAX_TEXT: Final = 8 << 20
 
-_PICKLES: Final = frozenset({"pickle", "joblib", "torch"})
+_PICKLES: Final = torchzip.FORMATS | {"pickle", "joblib"}
 _CAPABLE: Final = _PICKLES | {"skops", "keras", "hdf5", "archive"}
 _YAML_TAG: Final = re.compile(rb"!!python/|tag:yaml\.org,2002:python/")
-_LOADER: Final = re.compile(rb"^\s*loader_module\s*:", re.MULTILINE)
+_MLMODEL: Final = re.compile(rb"^flavors:|loader_module", re.MULTILINE)
+_AUTO_MAP: Final = re.compile(rb'"auto_map"\s*:(?!\s*(?:null|\{\s*\}))')
+_NOT_KNOWN: Final = "a format that is not known, so nobody can say what reading it does"
 
 
 REMEMBERED: Final = 64
@@ -133,8 +138,10 @@ class Inspection:
             is_pickle = probe(source, self.findings)
         if is_pickle:
             return "pickle"
+        if format_ == "unknown" and is_msgpack(source, self.findings):
+            return "msgpack"
         if format_ == "unknown":
-            self.findings.doubt("a format that is not known, so nobody can say what reading it does")
+            self.findings.doubt(_NOT_KNOWN)
         return format_
 
     def _content(self, format_: str, source: Source) -> None:
@@ -154,31 +161,50 @@ class Inspection:
                 self._member(member, source, depth)
             return "tar"
         listed = list(zips.members(source.stream, size, self.findings))
-        flavor = _flavor_of({member.name for member in listed})
+        names = [member.name for member in listed]
+        flavor = _flavor_of(names)
         for member in listed:
-            self._zip_member(flavor, member, source, depth)
+            self._zip_member(flavor, torchzip.root_of(names), member, source, depth)
         return flavor
 
-    def _zip_member(self, flavor: str, member: zips.Member, source: Source, depth: int) -> None:
-        if flavor == "skops" and member.name == "schema.json":
+    def _zip_member(self, flavor: str, root: str, member: zips.Member, source: Source, depth: int) -> None:
+        if flavor in torchzip.FORMATS:
+            self._torch_member(flavor, root, member, source, depth)
+        elif flavor == "skops" and member.name == "schema.json":
             skops.scan_schema(self._whole(member, source, skops.MAX_SCHEMA), self.findings)
         elif flavor == "keras" and member.name == "config.json":
-            scan_keras_config(self._whole(member, source, MAX_INSIDE), self.findings)
-        elif flavor == "torch" and "/data/" in f"/{member.name}":
-            return  # raw storages, which data.pkl refers to
-        elif flavor == "torch" and member.name.endswith("data.pkl"):
-            self._torch(self._opened(member, source))
+            keras.scan_config(self._whole(member, source, keras.MAX_CONFIG), self.findings)
+        elif flavor == "keras" and member.name == keras.WEIGHTS:
+            if sniff.sniff(self._opened(member, source).peek(sniff.HEAD), member.stored) != "hdf5":
+                self.findings.doubt("weights that are no HDF5 file")
         elif not member.name.endswith("/"):
             self._member(member, source, depth)
 
-    def _torch(self, source: Source) -> None:
-        found = Findings()
-        try:
-            trace(source, found, arrays=False)
-        except Unreadable as error:
-            found.doubt(str(error))
-        found.unknown.pop("refers to objects outside the file (persistent id)", None)
-        self.findings.absorb(found)
+    def _torch_member(self, flavor: str, root: str, member: zips.Member, source: Source, depth: int) -> None:
+        name = member.name
+        if flavor == "torch_export":
+            self.findings.look_up(torchzip.EXPORT)
+            self._weight(member, source, depth, raw=torchzip.is_weight(root, name))
+        elif torchzip.is_storage(root, name):
+            return  # raw numbers, which data.pkl refers to
+        elif flavor == "torchscript":
+            self.findings.look_up(torchzip.SCRIPT)
+            if name.endswith((".pkl", ".debug_pkl")):
+                torchzip.scan_script(self._opened(member, source), self.findings)
+            elif not name.startswith((f"{root}/code/", f"{root}/constants/")):
+                self._member(member, source, depth)
+        elif name.endswith("data.pkl"):
+            torchzip.scan_objects(self._opened(member, source), self.findings)
+        elif not name.endswith("/"):
+            self._member(member, source, depth)
+
+    def _weight(self, member: zips.Member, source: Source, depth: int, *, raw: bool) -> None:
+        """A member of an exported program; raw numbers are no format, unless they are a pickle or an archive."""
+        inner = Inspection(Findings())
+        inner._member(member, source, depth)
+        if raw and not inner.findings.names:
+            inner.findings.unknown.pop(_NOT_KNOWN, None)
+        self.findings.absorb(inner.findings)
 
     def _member(self, member: zips.Member, source: Source, depth: int) -> None:
         try:
@@ -205,8 +231,10 @@ def _scan_text(source: Source, findings: Findings) -> None:
     text = source.read(MAX_TEXT)
     if _YAML_TAG.search(text):
         findings.refuse("a YAML tag that constructs Python objects")
-    if _LOADER.search(text):
-        findings.doubt("an MLmodel file that loads the model through a module of its own")
+    if _MLMODEL.search(text):
+        scan_mlmodel(text.decode("utf-8", "replace"), findings)
+    if _AUTO_MAP.search(text):
+        findings.doubt("a configuration that names code of its own to be run (auto_map)")
 
 
 _READERS: Final[dict[str, Callable[[Source, Findings], object]]] = {
@@ -215,16 +243,20 @@ _READERS: Final[dict[str, Callable[[Source, Findings], object]]] = {
     "gguf": scan_gguf,
     "onnx": scan_onnx,
     "hdf5": scan_hdf5,
+    "xgboost": scan_xgboost,
+    "catboost": scan_catboost,
+    "lightgbm": _scan_text,
+    "xgboost_json": _scan_text,
     **dict.fromkeys(sniff.TEXTS, _scan_text),
 }
 
 
-def _flavor_of(names: set[str]) -> str:
+def _flavor_of(names: list[str]) -> str:
     if "schema.json" in names:
         return "skops"
-    if any(name == "data.pkl" or name.endswith("/data.pkl") for name in names):
-        return "torch"
-    if {"config.json", "model.weights.h5"} <= names:
+    if found := torchzip.kind_of(names):
+        return found
+    if keras.MEMBERS.issubset(names):
         return "keras"
     if names and all(name.endswith(".npy") for name in names):
         return "npz"

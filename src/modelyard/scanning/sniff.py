@@ -34,6 +34,10 @@ _MAGIC: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\xcf\xfa\xed\xfe", "macho"),
     (b"\xca\xfe\xba\xbe", "macho"),
     (b"#!", "script"),
+    (b"{L\0\0\0\0\0\0\0\x07learner", "xgboost"),  # UBJSON: an object whose first key is "learner"
+    (b'{"learner":{', "xgboost_json"),
+    (b"CBM1", "catboost"),
+    (b"tree\nversion=", "lightgbm"),
 )
 DATA: Final = frozenset({"png", "jpeg", "gif", "pdf", "parquet", "arrow", "sqlite", "empty"})
 """Formats that are data for every loader we know, so that nothing but their start has to be looked at."""

@@ -17,6 +17,11 @@ WRAPPER: Final = "joblib.numpy_pickle.NumpyArrayWrapper"
 WRAPPER_FIELDS: Final = frozenset(
     {"subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"}
 )
+FORMULA: Final = "statsmodels.formula._manager.FormulaManager"
+"""The name that has to be trusted for a formula to be evaluated, which is Python: loading looks it up by itself."""
+FORMULA_HOLDERS: Final = frozenset({"statsmodels.base.data.ModelData", "statsmodels.base.data.PandasData"})
+FORMULA_MARKS: Final = ("restore_model_spec", "restore_design_info")
+"""Keys in the state of a holder (of statsmodels 0.15, and before) that make it evaluate its formula when loaded."""
 _SPEC: Final = re.compile(r"([biufcmMOSUV?])(\d{0,9})")
 _HAS_OBJECT: Final = 0x01  # NPY_ITEM_REFCOUNT in numpy's ndarraytypes.h
 
@@ -49,10 +54,11 @@ class Name:
 class Instance:
     """An object made by calling ``cls``; one shared value per class, because only the class matters."""
 
-    __slots__ = ("cls",)
+    __slots__ = ("cls", "holds_formula")
 
     def __init__(self, cls: str):
         self.cls = cls
+        self.holds_formula = cls in FORMULA_HOLDERS
 
 
 class Wrapper(Instance):

@@ -153,8 +153,9 @@ def _empty_dict(m: Machine) -> None:
 
 
 def _fresh_dict(m: Machine) -> Any:
-    """Content is kept only where it can become an array placeholder's state or a dtype's fields."""
-    wanted = m.open_dtypes > 0 or (m.stack and type(m.stack[-1]) is Wrapper)
+    """Content is kept only where it can become the state of a placeholder or formula holder, or a dtype's fields."""
+    below = m.stack[-1] if m.stack else None
+    wanted = m.open_dtypes > 0 or type(below) is Wrapper or (type(below) is Instance and below.holds_formula)
     return {} if wanted and m.keeps() else ANY
 
 

@@ -1,0 +1,74 @@
+"""statsmodels: results of regressions, generalised linear, discrete, mixed, robust and smoothing models.
+
+Their classes evaluate a formula, where there is one, when they are loaded and when they predict. The guard lets no
+formula through that is not trusted by a name of its own, which is not here. State space models (ARIMA, SARIMAX) are not
+here either: their compiled filters believe the sizes that a file gives them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+NAMES: Final = """
+statsmodels.base.data: ModelData PandasData
+statsmodels.base.elastic_net: RegularizedResults RegularizedResultsWrapper
+statsmodels.base.model: LikelihoodModel LikelihoodModelResults LikelihoodResultsWrapper Model ResultMixin
+  Results _LLRMixin
+statsmodels.base.wrapper: ResultsWrapper
+statsmodels.discrete.count_model: GenericZeroInflated L1ZeroInflatedGeneralizedPoissonResults
+  L1ZeroInflatedGeneralizedPoissonResultsWrapper L1ZeroInflatedNegativeBinomialResults
+  L1ZeroInflatedNegativeBinomialResultsWrapper L1ZeroInflatedPoissonResults
+  L1ZeroInflatedPoissonResultsWrapper ZeroInflatedGeneralizedPoisson ZeroInflatedGeneralizedPoissonResults
+  ZeroInflatedGeneralizedPoissonResultsWrapper ZeroInflatedNegativeBinomialP
+  ZeroInflatedNegativeBinomialResults ZeroInflatedNegativeBinomialResultsWrapper ZeroInflatedPoisson
+  ZeroInflatedPoissonResults ZeroInflatedPoissonResultsWrapper ZeroInflatedResults
+statsmodels.discrete.discrete_model: BinaryModel BinaryResults BinaryResultsWrapper CountModel CountResults
+  CountResultsWrapper DiscreteModel DiscreteResults GeneralizedPoisson GeneralizedPoissonResults
+  GeneralizedPoissonResultsWrapper L1BinaryResults L1BinaryResultsWrapper L1CountResults L1CountResultsWrapper
+  L1GeneralizedPoissonResults L1GeneralizedPoissonResultsWrapper L1MultinomialResults
+  L1MultinomialResultsWrapper L1NegativeBinomialResults L1NegativeBinomialResultsWrapper L1PoissonResults
+  L1PoissonResultsWrapper Logit LogitResults MNLogit MultinomialModel MultinomialResults
+  MultinomialResultsWrapper NegativeBinomial NegativeBinomialP NegativeBinomialPResults
+  NegativeBinomialPResultsWrapper NegativeBinomialResults NegativeBinomialResultsWrapper OrderedResults
+  OrderedResultsWrapper Poisson PoissonResults PoissonResultsWrapper Probit ProbitResults
+statsmodels.discrete.truncated_model: HurdleCountModel HurdleCountResults HurdleCountResultsWrapper
+  L1HurdleCountResults L1HurdleCountResultsWrapper L1TruncatedLFGenericResults
+  L1TruncatedLFGenericResultsWrapper TruncatedLFGeneralizedPoisson TruncatedLFGeneric
+  TruncatedLFGenericResults TruncatedLFGenericResultsWrapper TruncatedLFNegativeBinomialP TruncatedLFPoisson
+  TruncatedLFPoissonResults TruncatedNegativeBinomialResults _RCensored _RCensoredGeneralizedPoisson
+  _RCensoredGeneric _RCensoredNegativeBinomialP _RCensoredPoisson
+statsmodels.duration.hazard_regression: PHReg PHRegResults PHSurvivalTime
+statsmodels.genmod.cov_struct: Autoregressive CategoricalCovStruct CovStruct Equivalence Exchangeable
+  GlobalOddsRatio Independence Nested NominalIndependence OrdinalIndependence Stationary Unstructured
+statsmodels.genmod.families.family: Binomial Family Gamma Gaussian InverseGaussian NegativeBinomial Poisson
+  Tweedie
+statsmodels.genmod.families.links: CDFLink CLogLog Cauchy Identity InversePower InverseSquared Link Log LogC
+  LogLog Logit NegativeBinomial Power Probit Sqrt cauchy cloglog identity inverse_power inverse_squared log
+  logc logit loglog nbinom probit sqrt
+statsmodels.genmod.families.varfuncs: Binomial NegativeBinomial Power VarianceFunction
+statsmodels.genmod.generalized_estimating_equations: GEE GEEMargins GEEResults GEEResultsWrapper NominalGEE
+  NominalGEEResults NominalGEEResultsWrapper OrdinalGEE OrdinalGEEResults OrdinalGEEResultsWrapper
+  ParameterConstraint _Multinomial _MultinomialLogit
+statsmodels.genmod.generalized_linear_model: GLM GLMResults GLMResultsWrapper
+statsmodels.miscmodels.ordinal_model: OrderedModel OrderedResults OrderedResultsWrapper
+statsmodels.regression.linear_model: CompareLRTestResult ELTestResult GLS GLSAR OLS OLSResults RegressionModel
+  RegressionResults RegressionResultsWrapper WLS YuleWalkerResult
+statsmodels.regression.mixed_linear_model: MixedLM MixedLMParams MixedLMResults MixedLMResultsWrapper VCSpec
+statsmodels.regression.quantile_regression: QuantReg QuantRegResults
+statsmodels.robust.norms: AndrewWave Hampel HuberT LeastSquares MQuantileNorm RamsayE RobustNorm StudentT
+  TrimmedMean TukeyBiweight TukeyQuartic
+statsmodels.robust.robust_linear_model: RLM RLMResults RLMResultsWrapper
+statsmodels.robust.scale: Huber HuberScale MScale ScaleTrimmedResult
+statsmodels.tools.tools: Bunch
+statsmodels.tsa.ar_model: AROrderSelectionResults AutoReg AutoRegResults AutoRegResultsWrapper
+  InformationCriteria
+statsmodels.tsa.base.tsa_model: TimeSeriesModel TimeSeriesModelResults TimeSeriesResultsWrapper
+statsmodels.tsa.deterministic: CalendarDeterministicTerm CalendarFourier CalendarSeasonality CalendarTimeTrend
+  DeterministicProcess DeterministicTerm Fourier FourierDeterministicTerm Seasonality TimeTrend
+  TimeTrendDeterministicTerm
+statsmodels.tsa.holtwinters.model: ExponentialSmoothing Holt SimpleExpSmoothing
+statsmodels.tsa.holtwinters.results: HoltWintersResults HoltWintersResultsWrapper
+statsmodels.tsa.vector_ar.var_model: LagOrderResults VAR VARProcess VARResults VARResultsWrapper
+scipy.optimize._lbfgsb_py: LbfgsInvHessProduct
+scipy.optimize._optimize: OptimizeResult
+"""
