@@ -1,0 +1,16 @@
+"""Experiments, their outcomes, and what each process has served of them."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from modelyard.adapters.metadata.schema import metadata
+
+revision = "0003"
+down_revision = "0002"
+TABLES = ("experiments", "outcomes", "outcome_values", "exposures")
+
+
+def upgrade() -> None:
+    """Make the tables. See ``m0001_first`` about later changes."""
+    metadata.create_all(op.get_bind(), tables=[metadata.tables[name] for name in TABLES], checkfirst=False)
