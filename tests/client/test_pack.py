@@ -3,13 +3,14 @@
 import io
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 
 from modelyard import BlobNotFound, InvalidInput, InvalidPath, ModelRegistry, Settings
 from modelyard.client import pack
+from modelyard.settings.model import GitSettings
 
 
 class Odd:
@@ -140,36 +141,6 @@ def test_nothing_is_left_of_a_packing_that_failed(registry, tmp_path, monkeypatc
     monkeypatch.setattr(tempfile, "tempdir", None)
 
 
-class Frame:
-    """Looks like a data frame: a shape and column types."""
-
-    shape = (3, 2)
-    dtypes = MappingProxyType({"age": "int64", "name": "object"})
-
-
-class Array:
-    """Looks like an array."""
-
-    shape = (3, 2)
-    dtype = "float64"
-
-
-@pytest.mark.parametrize(
-    ("example", "facts"),
-    [
-        (None, {}),
-        ([1], {"input_example": {"type": "list"}}),
-        (Frame(), {"input_example": {"type": "Frame", "shape": [3, 2], "columns": dict(Frame.dtypes)}}),
-        (Array(), {"input_example": {"type": "Array", "shape": [3, 2], "dtype": "float64"}}),
-    ],
-    ids=["none", "list", "frame", "array"],
-)
-def test_an_example_tells_type_shape_and_columns(registry, example, facts):
-    assert pack.describe_example(example) == facts
-    version = registry.get_model(registry.register_model(None, "fraud", input_example=example))
-    assert version.attributes == facts
-
-
 def test_bytes_that_a_collector_took_are_uploaded_again(registry, monkeypatch):
     service, create = registry._service, registry._service.create_version
     left = [2]
@@ -202,6 +173,10 @@ def test_git_is_looked_up_only_where_it_is_wanted(folder):
     assert settings.versioning.git.enabled
     with ModelRegistry(folder, config=settings) as registry:
         assert "git" not in registry.get_model(registry.register_model(None, "fraud")).environment
-    Path(".git").mkdir()
+    Path(".git").mkdir()  # none that git could read
+    with ModelRegistry(folder, config=settings) as registry:
+        state = registry.get_model(registry.register_model(None, "fraud")).environment["git"]
+        assert list(state) == ["unknown"]
+    settings = replace(settings, versioning=replace(settings.versioning, git=GitSettings(enabled=False)))
     with ModelRegistry(folder, config=settings) as registry:
         assert "git" not in registry.get_model(registry.register_model(None, "fraud")).environment

@@ -61,11 +61,17 @@ def _with_a_past(root: Path, place: Path, chance: random.Random) -> None:
             (folder / "shared.bin").write_bytes(shared)
             (folder / "own.bin").write_bytes(chance.randbytes(3_000 + number))
             registry.register_model(
-                folder, "fraud", label, performance_metrics={"accuracy": 0.9}, tags={"team": "risk"}
+                folder,
+                "fraud",
+                label,
+                performance_metrics={"accuracy": 0.9},
+                tags={"team": "risk"},
+                lineage=[("dataset", "s3://cards")],
             )
         registry.promote_model("fraud:1.0.0", "production")
         registry.promote_model("fraud:1.1.0", "production")
         registry.set_alias("fraud", "champion", "fraud:1.1.0")
+        registry.withdraw("s3://cards", "consent expired", kind="dataset")
         registry.delete_model("fraud:1.3.0", reason="a mistake")
         registry._service.put_blob([b"an upload that nobody registered"])
 

@@ -121,6 +121,8 @@ ROWS = {
     "move": ("moves", "number"),
     "value to search": ("version_terms", "text"),
     "bytes kept alive": ("version_files", "digest"),
+    "lineage link": ("version_edges", "target"),
+    "withdrawn source": ("sources", "doc"),
 }
 
 

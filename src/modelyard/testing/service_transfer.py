@@ -100,26 +100,6 @@ class Carrying(ServiceRoom):
         self.carry(service, other)
         assert self.carry(service, other, old).models == {"fraud": "unchanged"}
 
-    def test_another_history_gets_new_numbers_and_the_report_says_so(
-        self, service: RegistryService, other: RegistryService
-    ) -> None:
-        self.furnish(service)
-        mine = self.make(other, data=b"mine", version="0.1.0")
-        done = self.carry(service, other)
-        assert (done.models, done.versions) == ({"fraud": "renumbered"}, 2)
-        assert done.notes == (
-            "fraud:0.1.0 (#1) is 0.1.1 (#2) here; it starts in development (deprecated there)",
-            "fraud:0.1.1 (#2) is 0.1.2 (#3) here; it starts in development (production there)",
-            "fraud:0.1.2 (#3) is deleted there and was not taken",
-        )
-        assert other.get_version("fraud#1") == mine
-        assert (
-            other.get_version("fraud#2").attributes["imported_from"]
-            == service.get_version("fraud#1").model_id
-        )
-        assert self.carry(service, other).models == {"fraud": "unchanged"}
-        assert other.verify_audit().ok
-
     def test_the_import_is_an_event_of_the_registry_and_is_not_exported(
         self, service: RegistryService, other: RegistryService
     ) -> None:
@@ -186,6 +166,34 @@ class Carrying(ServiceRoom):
         bundle = self.rehashed(replace(bundle, versions=(forged,)), [event], latest=forged.model_id)
         with self.refused(other, IntegrityError, "innocent"):
             other.import_(bundle)
+
+    def test_an_import_that_is_cut_short_and_repeated_leaves_the_same_events(
+        self, service: RegistryService, other: RegistryService
+    ) -> None:
+        for name in ("a", "b", "c"):
+            self.make(service, name)
+        for names in (["a"], ["b", "a"], ["a", "b", "c"]):
+            self.carry(service, other, service.export(names))
+        said = [event.after["models"] for event in self.log(other, "")]
+        assert said == [{"a": "taken"}, {"b": "taken"}, {"c": "taken"}]
+
+    def test_names_given_twice_are_exported_once(self, service: RegistryService) -> None:
+        self.make(service, "Fraud")
+        assert service.export(["Fraud", "fraud"]) == service.export()
+
+    def test_slugs_stay_what_they_are_there(self, service: RegistryService, other: RegistryService) -> None:
+        for name in ("zeta x", "zeta-x", "Zeta_X"):
+            self.make(service, name)
+        slugs = {model.name: model.slug for model in service.list_models().items}
+        self.carry(service, other)
+        assert {model.name: model.slug for model in other.list_models().items} == slugs
+
+    def test_a_slug_that_the_name_does_not_give_is_made_anew(
+        self, service: RegistryService, other: RegistryService
+    ) -> None:
+        self.make(service)
+        other.import_(self.with_model(service.export(), slug="api"))
+        assert other.get_model("fraud").slug == "fraud"
 
     def test_a_taken_slug_is_made_anew(self, service: RegistryService, other: RegistryService) -> None:
         self.make(service, "Fraud detector")
@@ -287,97 +295,6 @@ class Carrying(ServiceRoom):
         assert self.carry(service, other).models == {"fraud": "taken"}
         assert other.check(ask.Check()).findings == ()
         assert self.as_json(other) == self.as_json(service)
-
-    # --- counting and renumbering ------------------------------------------------------------------------------------
-
-    def test_only_versions_that_are_new_are_counted(
-        self, service: RegistryService, other: RegistryService
-    ) -> None:
-        self.furnish(service)
-        self.carry(service, other)
-        service.annotate(ask.Annotate(ref="fraud#1", tags={"team": "risk"}))
-        done = self.carry(service, other)
-        assert (done.models, done.versions) == ({"fraud": "forwarded"}, 0)
-        assert self.log(other, "")[-1].after == {"models": {"fraud": "forwarded"}, "versions": 0}
-        self.make(service)
-        assert self.carry(service, other).versions == 1
-
-    def test_versions_with_equal_bytes_are_different_versions(
-        self, service: RegistryService, other: RegistryService
-    ) -> None:
-        for label in ("1.0.0", "1.1.0", "1.2.0"):
-            self.make(service, version=label)
-        self.make(other, version="9.0.0")
-        done = other.import_(service.export())
-        assert (done.models, done.versions) == ({"fraud": "renumbered"}, 3)
-        assert [other.get_version(f"fraud#{n}").version for n in range(1, 5)] == [
-            "9.0.0",
-            "1.0.0",
-            "1.1.0",
-            "1.2.0",
-        ]
-        assert other.import_(service.export()).versions == 0
-        assert service.import_(other.export()).versions == 1, "what came from here is not taken back"
-        assert other.check(ask.Check()).findings == service.check(ask.Check()).findings == ()
-
-    def test_a_renumbered_version_brings_all_its_facts(
-        self, service: RegistryService, other: RegistryService
-    ) -> None:
-        self.make(other, version="9.0.0")
-        self.live_long(service)
-        theirs = service.get_version("fraud#2")
-        done = self.carry(service, other)
-        assert (done.models, done.versions) == ({"fraud": "renumbered"}, 4)
-        mine = self.taken_from(other, theirs)
-        kept = (
-            "metrics",
-            "checks",
-            "card",
-            "tags",
-            "description",
-            "legal_hold",
-            "override_reason",
-            "hyperparams",
-        )
-        for fact in kept:
-            assert canonical(getattr(mine, fact)) == canonical(getattr(theirs, fact)), fact
-        assert mine.attributes == {**theirs.attributes, "imported_from": theirs.model_id}
-        assert mine.stage.value == "development"
-        parent = self.taken_from(other, service.get_version("fraud#1"))
-        assert (mine.parent, mine.lineage[0].target) == (parent.model_id, parent.model_id)
-        assert other.check(ask.Check()).findings == ()
-        assert other.verify_audit().ok
-        assert self.carry(service, other).versions == 0
-
-    def test_an_import_says_where_each_renumbered_version_came_from(
-        self, service: RegistryService, other: RegistryService
-    ) -> None:
-        self.make(other)
-        theirs = self.make(service)
-        other.import_(service.export())
-        event = self.log(other)[-1]
-        assert (event.action, event.after["imported"]["model_id"]) == ("version.imported", theirs.model_id)
-
-    def test_a_parent_that_is_not_here_is_told(
-        self, service: RegistryService, other: RegistryService
-    ) -> None:
-        base = self.make(service, "base")
-        self.make(service, parent=base.model_id)
-        self.make(other)
-        bundle = service.export(["fraud"])
-        assert other.import_(bundle).notes == (
-            f"fraud:0.1.0 (#1) is 0.1.1 (#2) here; its parent {base.model_id} is not here",
-        )
-        assert other.get_version("fraud#2").parent is None
-
-    def test_a_parent_in_another_model_that_is_here_stays_the_parent(
-        self, service: RegistryService, other: RegistryService
-    ) -> None:
-        base = self.make(service, "base")
-        self.make(service, parent=base.model_id)
-        self.make(other)
-        other.import_(service.export())
-        assert other.get_version("fraud#2").parent == base.model_id
 
     def as_json(self, service: RegistryService) -> bytes:
         """All versions and events, NaN equal to itself, without what each registry counts for itself."""
