@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from modelyard.domain import events, metrics, policy, versioning
 from modelyard.domain.pointers import Board
-from modelyard.domain.records import Actor, Check, Metric, Model, ModelStage, ModelVersion
+from modelyard.domain.records import (
+    Actor,
+    Check,
+    LineageEdge,
+    Metric,
+    Model,
+    ModelStage,
+    ModelVersion,
+    Withdrawal,
+)
 from modelyard.domain.replay import differences, replay
 from modelyard.testing.clock import START
 
@@ -166,6 +175,7 @@ def test_a_full_history_has_no_differences():
         ({"model_id": "other"}, "model_id of #2"),
         ({"version": "9.9.9"}, "version of #2"),
         ({"digest": "other"}, "digest of #2"),
+        ({"override_reason": "the boss said so"}, "override_reason of #2"),
         ({"stage": ModelStage.DEPRECATED}, "stage of #2"),
         ({"aliases": ()}, "aliases of #2"),
         ({"aliases": ("champion", "more")}, "aliases of #2"),
@@ -175,7 +185,12 @@ def test_a_full_history_has_no_differences():
         ({"successor": "id1"}, "successor of #2"),
         ({"rolled_back_at": START}, "rolled_back_at of #2"),
         ({"load_check": {"ok": True}}, "load_check of #2"),
-        ({"checks": {"c": Check(name="c", passed=True, at=START)}}, "check 'c' of #2"),
+        ({"checks": {"c": Check(name="c", passed=True, at=START)}}, "checks.c of #2"),
+        ({"tags": {"team": "risk"}}, "tags.team of #2 is there and was never recorded"),
+        ({"attributes": {"a.b": 1}}, "attributes.a.b of #2 is there and was never recorded"),
+        ({"metrics": (Metric(name="f1", value=1.0, split="test", at=START),)}, "metrics.f1[test] of #2"),
+        ({"description": "x"}, "description of #2 is there and was never recorded"),
+        ({"card": {"owner": "x"}}, "card of #2 is there and was never recorded"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -196,6 +211,7 @@ def test_a_fact_of_a_version_that_no_event_set_is_found(facts, said):
         ({"policy": replace(policy.DEFAULT, trust=("numpy.*",))}, "the policy"),
         ({"head_at": START + timedelta(days=400)}, "the time of the last event: "),
         ({"description": "x"}, "the model's description: "),
+        ({"created_by": "eve"}, "who created the model: "),
         ({"tags": {"a": "b"}}, "the model's tags: "),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -303,7 +319,7 @@ def test_the_last_value_of_every_fact_counts():
     story.tell(subject="version:1", load_check={"ok": True}, verdict={"any": "thing"})
     one = {"name": "f1", "dataset": "d", "split": "test", "at": START}
     true = {
-        "tags": {"team": "risk", "older": "x"},
+        "tags": {"team": "risk"},
         "attributes": {"a.b": (1, None)},
         "description": "new",
         "legal_hold": "case 7",
@@ -355,6 +371,28 @@ def test_places_that_are_written_alike_are_both_believed():
     assert {metrics.qualified(m) for m in pair} == {"f1[test]"}
     assert story.but(1, metrics=pair) == []
     assert story.but(1, metrics=pair[1:]) != []
+
+
+def test_links_and_withdrawals_follow_from_their_events():
+    story = Story()
+    one = LineageEdge(kind="dataset", target="a.b c", details={"rows": 1})
+    two = LineageEdge(kind="run", target="r")
+    gone = Withdrawal(reason="leaks", at=START, by="ann")
+    story.versions[1] = replace(story.versions[1], links=(one, two), withdrawn=gone)
+    said = list(differences(story.model, story.versions.values(), story.log))
+    assert "links.dataset a.b c of #1 is there and was never recorded" in said
+    assert any(line.startswith("withdrawn of #1") for line in said)
+    for edge in (one, two):
+        story.tell(**{f"version__1.links.{edge.kind} {edge.target}": edge.details})
+    story.tell(**{"version__1.withdrawn": gone})
+    assert list(differences(story.model, story.versions.values(), story.log)) == []
+    story.versions[1] = replace(story.versions[1], links=(replace(one, details={}),), withdrawn=None)
+    said = list(differences(story.model, story.versions.values(), story.log))
+    assert [line.split(":")[0] for line in said] == [
+        "withdrawn of #1",
+        "links.dataset a.b c of #1",
+        "links.run r of #1",
+    ]
 
 
 def test_the_model_has_the_tags_description_and_rules_last_given():

@@ -2,14 +2,15 @@
 
 Records say what holds now, events say how it came to be. Where they differ, somebody wrote a record without deciding.
 
-Covered: the pointers, their protection and the rules; the model's description and tags; of each version its
-registration (number, label, identifier, digest, aliases), stage, deletion, collection, legal hold, successor, mark of a
-rollback, load check and checks; and every metric, tag, attribute, description and card that an event sets.
+Covered: the pointers, their protection and the rules; the model's description, tags and creator; of each version its
+registration (number, label, identifier, digest, the reason given with it, aliases), stage, deletion, collection, legal
+hold, successor, mark of a rollback, load check and checks; and every metric, tag, attribute, description and card, from
+registration on.
 
-Not covered, because no event holds it: description, tags, attributes, metrics and card as given at registration and
-never changed since; evidence, author and time of a check; time and author of an alias; what a file's scan says. Frozen
-facts are proven by the digest (``domain.manifest``), not here. Nor does a chain prove that its events happened: who
-makes a whole new chain up is found out only by comparing its head with a copy kept elsewhere.
+Not covered, because no event holds it: sample size, deviation, data set digest, author and time of a metric; evidence,
+author and time of a check; time and author of an alias; notes on a registration; what a file's scan says. Frozen facts
+are proven by the digest (``domain.manifest``), not here. Nor does a chain prove that its events happened: who makes a
+whole new chain up is found out only by comparing its head with a copy kept elsewhere.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from modelyard.domain import metrics, policy, versioning
+from modelyard.domain import lineage, metrics, policy, versioning
 from modelyard.domain.canonical import canonical
 from modelyard.domain.errors import InvalidInput
 from modelyard.domain.pointers import TRACKED
@@ -30,6 +31,7 @@ BLANK: Final[Mapping[str, Any]] = {
     "deleted_at": None,
     "collected_at": None,
     "legal_hold": "",
+    "withdrawn": None,
     "successor": None,
     "rolled_back_at": None,
     "load_check": None,
@@ -37,7 +39,7 @@ BLANK: Final[Mapping[str, Any]] = {
 """Facts that no registration sets: a value needs an event."""
 
 _VERSION = re.compile(r"version:([1-9][0-9]{0,14})(?:\.(.+))?", re.ASCII | re.DOTALL)
-_IDENTITY = ("model_id", "version", "digest")
+_IDENTITY = ("model_id", "version", "digest", "override_reason")
 _ABSENT: Final = object()
 
 
@@ -48,20 +50,24 @@ class Proof:
     Attributes:
         aliases: Alias -> number, removed ones left out. ``protected`` are those that are.
         holders: Stage -> numbers, stages that nobody holds left out.
-        registered: Number -> ``model_id``, ``version`` and ``digest`` as registered.
+        experiments: Running experiment -> numbers it needs.
+        registered: Number -> ``model_id``, ``version``, ``digest`` and ``override_reason`` as registered.
         facts: Number -> path such as ``stage`` or ``tags.team`` -> last value.
         model: The same for the model itself: ``description``, ``tags.team``, ``policy``.
         odd: The first entry that no registry writes, or nothing.
+        first: Who wrote the first event, or nothing.
         last: Time of the last event, or nothing.
     """
 
     aliases: dict[str, int] = field(default_factory=dict)
     protected: set[str] = field(default_factory=set)
     holders: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    experiments: dict[str, tuple[int, ...]] = field(default_factory=dict)
     registered: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     facts: dict[int, dict[str, Any]] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)
     odd: list[str] = field(default_factory=list)
+    first: list[str] = field(default_factory=list)
     last: list[datetime] = field(default_factory=list)
 
     def of(self, number: int) -> dict[str, Any]:
@@ -73,6 +79,7 @@ def replay(log: Iterable[Event]) -> Proof:
     """Take a model's events, oldest first, to what they prove. Whether the chain holds is not asked here."""
     proof = Proof()
     for event in log:
+        proof.first[:] = proof.first or [event.actor]
         proof.last[:] = [event.at]
         for key, value in event.after.items():
             if not _apply(proof, event, key, value) and not proof.odd:
@@ -86,13 +93,15 @@ def _apply(proof: Proof, event: Event, key: str, value: Any) -> bool:
     if kind == "alias" and name:
         return _point(proof, name, value)
     if kind == "stage" and name:
-        return _hold(proof, name, value)
+        return _hold(proof.holders, name, value)
+    if kind == "experiment" and name:
+        return _hold(proof.experiments, name, [] if value is None else value)
     if kind == "protection" and name:
         (proof.protected.add if value is True else proof.protected.discard)(name)
     elif kind == "version" and name:
-        return _version(proof, key, value)
+        return _version(proof, event, key, value)
     elif key == "load_check":
-        return _version(proof, f"{event.subject}.load_check", value)
+        return _version(proof, event, f"{event.subject}.load_check", value)
     elif key in ("description", "policy") or key.startswith("tags."):
         proof.model[key] = value
     return True
@@ -107,12 +116,12 @@ def _point(proof: Proof, alias: str, value: Any) -> bool:
     return value is None or _is_number(value)
 
 
-def _hold(proof: Proof, stage: str, value: Any) -> bool:
+def _hold(holders: dict[str, tuple[int, ...]], stage: str, value: Any) -> bool:
     if not isinstance(value, list | tuple) or not all(map(_is_number, value)):
         return False
-    proof.holders.pop(stage, None)
+    holders.pop(stage, None)
     if value:
-        proof.holders[stage] = tuple(value)
+        holders[stage] = tuple(value)
     return True
 
 
@@ -120,7 +129,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-def _version(proof: Proof, key: str, value: Any) -> bool:
+def _version(proof: Proof, event: Event, key: str, value: Any) -> bool:
     found = _VERSION.fullmatch(key)
     if found is None:
         return False
@@ -130,7 +139,7 @@ def _version(proof: Proof, key: str, value: Any) -> bool:
         return True
     if not isinstance(value, Mapping) or number in proof.registered:
         return False
-    proof.registered[number] = value
+    proof.registered[number] = {**value, "override_reason": event.reason}
     return True
 
 
@@ -201,14 +210,22 @@ def _of_version(version: ModelVersion, proof: Proof) -> Iterator[str]:
     named = sorted(alias for alias, number in proof.aliases.items() if number == version.number)
     if sorted(version.aliases) != named:
         yield _said(f"aliases of {where}", sorted(version.aliases), named)
-    if extra := version.checks.keys() - {p.removeprefix("checks.") for p in facts if p.startswith("checks.")}:
-        yield f"check {min(extra)!r} of {where} is there and was never recorded"
+    if extra := _paths(version) - facts.keys():
+        yield f"{min(extra)} of {where} is there and was never recorded"
     for path, value in facts.items():
         found = _values(version, path)
         if found and not any(_alike(item, value) for item in found):
             yield _said(f"{path} of {where}", found[-1], value)
     if "stage" not in facts:
         yield f"{where} never got a stage"
+
+
+def _paths(version: ModelVersion) -> set[str]:
+    """What a version has of facts that may change, as paths of an event."""
+    keyed = {f"{fact}.{key}" for fact in ("checks", "tags", "attributes") for key in getattr(version, fact)}
+    measured = {f"metrics.{metrics.qualified(m)}" for m in version.metrics}
+    linked = {f"links.{lineage.spelled(edge)}" for edge in version.links}
+    return keyed | measured | linked | {fact for fact in ("description", "card") if getattr(version, fact)}
 
 
 def _values(version: ModelVersion, path: str) -> list[Any]:
@@ -222,6 +239,8 @@ def _values(version: ModelVersion, path: str) -> list[Any]:
         return [m.value for m in latest if metrics.qualified(m) == key] or [None]
     if name == "checks":
         return [version.checks[key].passed if key in version.checks else None]
+    if name == "links":
+        return [lineage.details_in(version.links, key)]
     if name in ("tags", "attributes"):
         return [getattr(version, name).get(key)]
     known = name in ModelVersion.__slots__ and not key
@@ -254,6 +273,9 @@ def _holders(model: Model, seen: _Seen, proof: Proof) -> Iterator[str]:
     holders = {stage: tuple(numbers) for stage, numbers in model.holders.items()}
     if holders != proof.holders:
         yield _said("the holders", holders, proof.holders)
+    running = {name: tuple(numbers) for name, numbers in model.experiments.items()}
+    if running != proof.experiments:
+        yield _said("the running experiments", running, proof.experiments)
     for stage in TRACKED:
         standing = [number for number, now in seen.numbers.items() if now is stage]
         if sorted(standing) != sorted(holders.get(stage.value, ())):
@@ -263,6 +285,8 @@ def _holders(model: Model, seen: _Seen, proof: Proof) -> Iterator[str]:
 def _of_model(model: Model, proof: Proof) -> Iterator[str]:
     if not _alike(policy.to_mapping(model.policy), _rules(proof.model.get("policy", _ABSENT))):
         yield "the policy is not the one last set"
+    if proof.first not in ([], [model.created_by]):
+        yield _said("who created the model", model.created_by, proof.first[0])
     last = proof.last[0] if proof.last else None
     if model.head_at != last:
         yield _said("the time of the last event", model.head_at, last)
