@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from modelyard.adapters.metadata import log_room
 from modelyard.adapters.metadata.turns import Turn
 from modelyard.domain.errors import (
     Conflict,
@@ -177,6 +178,7 @@ class Connections:
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._idle: list[Any] = []
+        self._commits = 0
         self.turn = Turn(self.path, patience=BUSY_SECONDS)
 
     def _here(self) -> None:
@@ -218,6 +220,9 @@ class Connections:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                self._commits += 1
+                if self._commits == log_room.AFTER:
+                    log_room.make(self.path)
                 connection.execute("COMMIT")
             except BaseException:
                 with suppress(driver().Error):
