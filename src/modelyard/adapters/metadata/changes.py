@@ -5,21 +5,33 @@ from __future__ import annotations
 from typing import Final
 
 from modelyard.domain.errors import Conflict, InvalidInput, InvalidQuery
+from modelyard.domain.experiments import Experiment, Exposure, Outcome
 from modelyard.domain.names import fold
-from modelyard.domain.records import Blob, Model, ModelVersion, Receipt
+from modelyard.domain.records import Blob, Model, ModelVersion, Receipt, Source
+from modelyard.domain.sessions import Session
+from modelyard.domain.tokens import Token
 from modelyard.domain.versioning import label_key
 from modelyard.ports.metadata import (
     BlobKey,
     Changes,
+    ExperimentKey,
+    ExposureKey,
+    IdentityKey,
     Key,
     LabelKey,
     ModelKey,
     NumberKey,
+    OutcomeKey,
     ReceiptKey,
     Record,
     RegistryKey,
+    SecretKey,
+    SessionKey,
+    SessionSecretKey,
     SlugKey,
+    SourceKey,
     TallyQuery,
+    TokenKey,
     VersionKey,
 )
 
@@ -34,6 +46,18 @@ def key_of(record: Record) -> Key:
         return ModelKey(record.key)
     if isinstance(record, Blob):
         return BlobKey(record.digest)
+    if isinstance(record, Source):
+        return SourceKey(record.kind, record.target)
+    if isinstance(record, Outcome):
+        return OutcomeKey(record.experiment_id, record.unit, record.draw)
+    if isinstance(record, Exposure):
+        return ExposureKey(record.experiment_id, record.writer)
+    if isinstance(record, Experiment):
+        return ExperimentKey(record.experiment_id)
+    if isinstance(record, Token):
+        return TokenKey(record.token_id)
+    if isinstance(record, Session):
+        return SessionKey(record.session_id)
     return ReceiptKey(record.key) if isinstance(record, Receipt) else RegistryKey()
 
 
@@ -42,6 +66,12 @@ def other_keys(record: Record) -> tuple[Key, ...]:
     if isinstance(record, ModelVersion):
         model = fold(record.name)
         return NumberKey(model, record.number), LabelKey(model, label_key(record.version))
+    if isinstance(record, Experiment):
+        return (IdentityKey(record.identity),)
+    if isinstance(record, Token):
+        return (SecretKey(record.digest),)
+    if isinstance(record, Session):
+        return (SessionSecretKey(record.digest),)
     return (SlugKey(record.slug),) if isinstance(record, Model) else ()
 
 
@@ -49,8 +79,8 @@ def check_form(changes: Changes) -> None:
     """Refuse what no state of the store could accept.
 
     Raises:
-        InvalidInput: A record's revision is not the expected one plus one, a record is written twice, or a drop names
-            what cannot be dropped.
+        InvalidInput: A record's revision is not the expected one plus one, a record is written twice, an outcome is
+            to be changed, or a drop names what cannot be dropped.
     """
     seen: set[Key] = set()
     for put in changes.puts:
@@ -60,6 +90,8 @@ def check_form(changes: Changes) -> None:
                 f"{describe(key)} cannot be written: its revision has to be {put.expected + 1} (the expected one plus "
                 f"one), found {put.record.revision}"
             )
+        if isinstance(put.record, Outcome) and put.expected:
+            raise InvalidInput(f"{describe(key)} cannot be changed: outcomes are written once")
         if key in seen:
             raise InvalidInput(
                 f"{describe(key)} is written twice in one commit: write it once, as it shall be"
@@ -93,7 +125,16 @@ def describe(key: Key) -> str:
         NumberKey: "number",
         LabelKey: "label",
         BlobKey: "blob",
+        SourceKey: "source",
         ReceiptKey: "receipt",
+        ExperimentKey: "experiment",
+        IdentityKey: "experiment with the arguments",
+        OutcomeKey: "outcome",
+        ExposureKey: "exposure",
+        TokenKey: "token",
+        SecretKey: "token with the digest",
+        SessionKey: "session",
+        SessionSecretKey: "session with the digest",
     }
     values = " ".join(str(getattr(key, name)) for name in key.__slots__)
     return f"{words[type(key)]} {values}".strip()

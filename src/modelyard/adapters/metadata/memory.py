@@ -18,25 +18,42 @@ from modelyard.adapters.metadata.changes import (
     stale,
     taken,
 )
-from modelyard.adapters.metadata.rows import copied, decode_version, dump, encode_version, micros
-from modelyard.adapters.metadata.terms import holder_key, model_search, single_stages, version_files
+from modelyard.adapters.metadata.copies import copied
+from modelyard.adapters.metadata.rows import decode_version, dump, encode_version, micros
+from modelyard.adapters.metadata.terms import (
+    holder_key,
+    model_search,
+    single_stages,
+    version_edges,
+    version_files,
+)
+from modelyard.domain.abtest import tallies
 from modelyard.domain.events import moves, subjects
+from modelyard.domain.experiments import Experiment, Exposure, Outcome, OutcomeTally
 from modelyard.domain.names import fold
 from modelyard.domain.query import Field, Order, evaluate, order_key
-from modelyard.domain.records import Blob, Event, Model, ModelVersion, Move
+from modelyard.domain.records import Blob, Event, Model, ModelVersion, Move, Source
+from modelyard.domain.tokens import Token
+from modelyard.ports.lineage import Brief, BriefQuery, Edge, EdgeQuery, SourceQuery
 from modelyard.ports.metadata import (
     BlobQuery,
     Changes,
     EventQuery,
+    ExperimentQuery,
+    ExposureQuery,
     Key,
     ModelKey,
     ModelQuery,
     MoveQuery,
+    OutcomeQuery,
+    OutcomeTallyQuery,
     Page,
     Positioned,
     Record,
     Tally,
     TallyQuery,
+    TokenQuery,
+    VersionKey,
     VersionQuery,
 )
 
@@ -51,6 +68,7 @@ class MemoryMetadata:
         self._lock = RLock()
         self._records: dict[Key, Record] = {}
         self._aliases: dict[Key, Key] = {}  # slug, number, label -> the key that names the record for good
+        self._named: dict[str, set[str]] = {}  # target of an edge -> model_id of those that name it
         self._log: list[Positioned] = []
 
     # --- reading -----------------------------------------------------------------------------------------------------
@@ -122,6 +140,48 @@ class MemoryMetadata:
         ]
         return _keyed_page(query, found, lambda blob: [blob.digest])
 
+    def _find_sources(self, query: SourceQuery) -> Page[Source]:
+        return _keyed_page(query, self._all(Source), lambda source: [source.kind, source.target])
+
+    def _find_edges(self, query: EdgeQuery) -> Page[Edge]:
+        wanted = set(query.to)
+        naming = {model_id for target in wanted for model_id in self._named.get(target, ())}
+        found = [
+            Edge(model_id=version.model_id, kind=kind, target=target)
+            for version in self._versions(naming.union(query.of))
+            for kind, target in version_edges(version)
+            if version.model_id in query.of or target in wanted
+        ]
+        return _keyed_page(query, found, lambda edge: [edge.model_id, edge.kind, edge.target])
+
+    def _find_briefs(self, query: BriefQuery) -> Page[Brief]:
+        found = [_brief(version) for version in self._versions(query.ids)]
+        return _keyed_page(query, found, lambda brief: [brief.model_id])
+
+    def _versions(self, ids: Iterable[str]) -> list[ModelVersion]:
+        records = (self._records.get(VersionKey(model_id)) for model_id in dict.fromkeys(ids))
+        return [record for record in records if isinstance(record, ModelVersion)]
+
+    def _find_experiments(self, query: ExperimentQuery) -> Page[Experiment]:
+        found = [e for e in self._all(Experiment) if query.model_key in (None, fold(e.model))]
+        return _keyed_page(query, found, lambda experiment: [experiment.experiment_id])
+
+    def _find_outcomes(self, query: OutcomeQuery) -> Page[Outcome]:
+        return _keyed_page(query, self._outcomes(query.experiment_id), lambda o: [o.unit, o.draw])
+
+    def _outcomes(self, experiment_id: str) -> list[Outcome]:
+        return [outcome for outcome in self._all(Outcome) if outcome.experiment_id == experiment_id]
+
+    def _find_exposures(self, query: ExposureQuery) -> Page[Exposure]:
+        found = [e for e in self._all(Exposure) if e.experiment_id == query.experiment_id]
+        return _keyed_page(query, found, lambda exposure: [exposure.writer])
+
+    def _find_tokens(self, query: TokenQuery) -> Page[Token]:
+        return _keyed_page(query, self._all(Token), lambda token: [token.token_id])
+
+    def _tally_outcomes(self, query: OutcomeTallyQuery) -> Page[OutcomeTally]:
+        return Page(items=tuple(tallies(self._outcomes(query.experiment_id), query.metric)))
+
     def _tally(self, query: TallyQuery) -> Page[Tally]:
         check_tally(query)
         if query.by == "model":
@@ -167,12 +227,22 @@ class MemoryMetadata:
                 for other in other_keys(before):
                     self._aliases.pop(other, None)
             self._records[key] = record
+            self._name(before, record)
         for key, record in after.items():
             self._aliases.update((other, key) for other in other_keys(record))
         for drop in changes.drops:
             del self._records[drop.key]
         for event in events:
             self._log.append(Positioned(position=len(self._log) + 1, event=event))
+
+    def _name(self, before: Record | None, after: Record) -> None:
+        """Keep the edges findable by their targets."""
+        if not isinstance(after, ModelVersion):
+            return
+        for edge in before.edges if isinstance(before, ModelVersion) else ():
+            self._named[edge.target].discard(after.model_id)
+        for edge in after.edges:
+            self._named.setdefault(edge.target, set()).add(after.model_id)
 
     def _expect(self, key: Key, expected: int) -> None:
         record = self.get(key)
@@ -225,6 +295,19 @@ def _hidden(version: ModelVersion) -> bool:
     return version.deleted_at is not None or version.collected_at is not None
 
 
+def _brief(version: ModelVersion) -> Brief:
+    return Brief(
+        model_id=version.model_id,
+        name=version.name,
+        number=version.number,
+        version=version.version,
+        stage=version.stage.value,
+        deleted=_hidden(version),
+        withdrawn=version.withdrawn is not None,
+        revision=version.revision,
+    )
+
+
 def _total(value: str, sizes: list[int]) -> Page[Tally]:
     return Page(items=(Tally(value=value, count=len(sizes), size=sum(sizes)),))
 
@@ -234,7 +317,7 @@ def _asked(version: ModelVersion, query: VersionQuery) -> bool:
         (query.deleted is None or _hidden(version) is query.deleted)
         and (query.model_key is None or fold(version.name) == query.model_key)
         and (query.digest is None or version.digest == query.digest)
-        and (query.content_digest is None or version.content_digest == query.content_digest)
+        and (query.file is None or query.file in version_files(version))
         and (query.where is None or evaluate(query.where, version))
     )
 
@@ -286,5 +369,13 @@ _FINDERS: dict[type, Callable[[Any, Any], Page[Any]]] = {
     MoveQuery: MemoryMetadata._find_moves,
     EventQuery: MemoryMetadata._find_events,
     BlobQuery: MemoryMetadata._find_blobs,
+    SourceQuery: MemoryMetadata._find_sources,
+    EdgeQuery: MemoryMetadata._find_edges,
+    BriefQuery: MemoryMetadata._find_briefs,
+    ExperimentQuery: MemoryMetadata._find_experiments,
+    OutcomeQuery: MemoryMetadata._find_outcomes,
+    ExposureQuery: MemoryMetadata._find_exposures,
+    OutcomeTallyQuery: MemoryMetadata._tally_outcomes,
+    TokenQuery: MemoryMetadata._find_tokens,
     TallyQuery: MemoryMetadata._tally,
 }

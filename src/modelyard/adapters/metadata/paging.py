@@ -15,9 +15,35 @@ from dataclasses import replace
 from typing import Any
 
 from modelyard.domain.errors import InvalidQuery
-from modelyard.ports.metadata import BlobQuery, EventQuery, ModelQuery, MoveQuery, TallyQuery, VersionQuery
+from modelyard.ports.lineage import BriefQuery, EdgeQuery, SourceQuery
+from modelyard.ports.metadata import (
+    BlobQuery,
+    EventQuery,
+    ExperimentQuery,
+    ExposureQuery,
+    ModelQuery,
+    MoveQuery,
+    OutcomeQuery,
+    TallyQuery,
+    TokenQuery,
+    VersionQuery,
+)
 
-Question = VersionQuery | ModelQuery | MoveQuery | EventQuery | BlobQuery | TallyQuery
+Question = (
+    VersionQuery
+    | ModelQuery
+    | MoveQuery
+    | EventQuery
+    | BlobQuery
+    | SourceQuery
+    | EdgeQuery
+    | BriefQuery
+    | ExperimentQuery
+    | OutcomeQuery
+    | ExposureQuery
+    | TallyQuery
+    | TokenQuery
+)
 
 
 def seal(question: Question, values: list[Any]) -> str:
@@ -52,5 +78,19 @@ def _checksum(question: Question, payload: bytes) -> bytes:
 
 
 _NO_CURSOR: dict[type, dict[str, Any]] = {
-    kind: {"after": None} for kind in (VersionQuery, ModelQuery, MoveQuery, EventQuery, BlobQuery)
+    kind: {"after": None}
+    for kind in (
+        VersionQuery,
+        ModelQuery,
+        MoveQuery,
+        EventQuery,
+        BlobQuery,
+        SourceQuery,
+        EdgeQuery,
+        BriefQuery,
+        ExperimentQuery,
+        OutcomeQuery,
+        ExposureQuery,
+        TokenQuery,
+    )
 }

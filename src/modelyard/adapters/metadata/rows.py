@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from modelyard.domain.errors import InvalidInput
 from modelyard.domain.policy import Policy, from_mapping, to_mapping
@@ -30,6 +30,8 @@ from modelyard.domain.records import (
     Receipt,
     Registry,
     ScanReport,
+    Source,
+    Withdrawal,
 )
 
 Row = dict[str, Any]
@@ -81,7 +83,7 @@ def digest(doc: str, *keys: object) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _kept(record: Any, names: tuple[str, ...], row: Row) -> Row:
+def kept(record: Any, names: tuple[str, ...], row: Row) -> Row:
     """``row`` with those of the record's plain fields that are not empty."""
     for name in names:
         value = getattr(record, name)
@@ -90,7 +92,7 @@ def _kept(record: Any, names: tuple[str, ...], row: Row) -> Row:
     return row
 
 
-def _kept_times(record: Any, names: tuple[str, ...], row: Row) -> Row:
+def kept_times(record: Any, names: tuple[str, ...], row: Row) -> Row:
     for name in names:
         value = getattr(record, name)
         if value is not None:
@@ -98,7 +100,7 @@ def _kept_times(record: Any, names: tuple[str, ...], row: Row) -> Row:
     return row
 
 
-def _read_times(row: Row, names: tuple[str, ...]) -> None:
+def read_times(row: Row, names: tuple[str, ...]) -> None:
     for name in names:
         if name in row:
             row[name] = moment(row[name])
@@ -125,7 +127,7 @@ def _encode_metric(metric: Metric) -> Row:
         row["sd"] = _number(metric.sd)
     if metric.higher_is_better is not None:
         row["higher_is_better"] = metric.higher_is_better
-    return _kept(metric, ("by", "dataset", "dataset_digest", "split"), row)
+    return kept(metric, ("by", "dataset", "dataset_digest", "split"), row)
 
 
 def _decode_metric(row: Row) -> Metric:
@@ -149,7 +151,7 @@ def _encode_file(file: FileEntry) -> Row:
 
 def _encode_flavor(flavor: FlavorRecord) -> Row:
     names = ("options", "framework", "framework_version", "algorithm", "hyperparams", "facts", "globals")
-    return _kept(flavor, names, {"name": flavor.name, "entry": flavor.entry})
+    return kept(flavor, names, {"name": flavor.name, "entry": flavor.entry})
 
 
 def _decode_flavor(row: Row) -> FlavorRecord:
@@ -158,7 +160,7 @@ def _decode_flavor(row: Row) -> FlavorRecord:
 
 
 def _encode_scan(scan: ScanReport) -> Row:
-    return _kept(scan, ("format", "kind", "globals", "reasons", "ruleset"), {"verdict": scan.verdict})
+    return kept(scan, ("format", "kind", "globals", "reasons", "ruleset"), {"verdict": scan.verdict})
 
 
 def _decode_scan(row: Row) -> ScanReport:
@@ -170,7 +172,7 @@ def _decode_scan(row: Row) -> ScanReport:
 
 def _encode_check(check: Check) -> Row:
     row: Row = {"name": check.name, "passed": check.passed, "at": micros(check.at)}
-    return _kept(check, ("by", "evidence"), row)
+    return kept(check, ("by", "evidence"), row)
 
 
 def _decode_check(row: Row) -> Check:
@@ -179,7 +181,16 @@ def _decode_check(row: Row) -> Check:
 
 
 def _encode_edge(edge: LineageEdge) -> Row:
-    return _kept(edge, ("details",), {"kind": edge.kind, "target": edge.target})
+    return kept(edge, ("details",), {"kind": edge.kind, "target": edge.target})
+
+
+def _encode_withdrawal(withdrawal: Withdrawal) -> Row:
+    return kept(withdrawal, ("by",), {"reason": withdrawal.reason, "at": micros(withdrawal.at)})
+
+
+def _decode_withdrawal(row: Row) -> Withdrawal:
+    row["at"] = moment(row["at"])
+    return Withdrawal(**row)
 
 
 # --- versions --------------------------------------------------------------------------------------------------------
@@ -224,8 +235,8 @@ def encode_version(version: ModelVersion) -> Row:
         "stage": version.stage.value,
         "revision": version.revision,
     }
-    _kept(version, _VERSION_TEXTS, row)
-    _kept_times(version, _VERSION_TIMES, row)
+    kept(version, _VERSION_TEXTS, row)
+    kept_times(version, _VERSION_TIMES, row)
     for name in _VERSION_OPTIONAL:
         value = getattr(version, name)
         if value is not None:
@@ -236,6 +247,10 @@ def encode_version(version: ModelVersion) -> Row:
         row["files"] = [_encode_file(file) for file in version.files]
     if version.lineage:
         row["lineage"] = [_encode_edge(edge) for edge in version.lineage]
+    if version.links:
+        row["links"] = [_encode_edge(edge) for edge in version.links]
+    if version.withdrawn is not None:
+        row["withdrawn"] = _encode_withdrawal(version.withdrawn)
     if version.metrics:
         row["metrics"] = [_encode_metric(metric) for metric in version.metrics]
     if version.checks:
@@ -249,7 +264,7 @@ def decode_version(row: Row) -> ModelVersion:
     """The inverse of :func:`encode_version`; takes ``row`` apart."""
     row["created_at"] = moment(row["created_at"])
     row["stage"] = _STAGES[row["stage"]]
-    _read_times(row, _VERSION_TIMES)
+    read_times(row, _VERSION_TIMES)
     _read_tuples(row, ("warnings", "aliases"))
     if "flavor" in row:
         row["flavor"] = _decode_flavor(row["flavor"])
@@ -257,6 +272,10 @@ def decode_version(row: Row) -> ModelVersion:
         row["files"] = tuple([FileEntry(**file) for file in row["files"]])
     if "lineage" in row:
         row["lineage"] = tuple([LineageEdge(**edge) for edge in row["lineage"]])
+    if "links" in row:
+        row["links"] = tuple([LineageEdge(**edge) for edge in row["links"]])
+    if "withdrawn" in row:
+        row["withdrawn"] = _decode_withdrawal(row["withdrawn"])
     if "metrics" in row:
         row["metrics"] = tuple([_decode_metric(metric) for metric in row["metrics"]])
     if "checks" in row:
@@ -278,7 +297,7 @@ def _policy_text(policy: str) -> Policy:
 def _encode_alias(alias: Alias) -> Row:
     row: Row = {"name": alias.name, "number": alias.number, "model_id": alias.model_id}
     row["at"] = micros(alias.at)
-    return _kept(alias, ("protected", "by"), row)
+    return kept(alias, ("protected", "by"), row)
 
 
 def _decode_alias(row: Row) -> Alias:
@@ -298,12 +317,14 @@ def encode_model(model: Model) -> Row:
         "last_number": model.last_number,
         "revision": model.revision,
     }
-    _kept(model, ("description", "tags", "sequence", "head", "latest_rank", "highest"), row)
-    _kept_times(model, ("head_at", "updated_at"), row)
+    kept(model, ("description", "tags", "sequence", "head", "latest_rank", "highest"), row)
+    kept_times(model, ("head_at", "updated_at"), row)
     if model.latest is not None:
         row["latest"] = model.latest
     if model.aliases:
         row["aliases"] = {name: _encode_alias(alias) for name, alias in model.aliases.items()}
+    if model.experiments:
+        row["experiments"] = {name: list(numbers) for name, numbers in model.experiments.items()}
     if model.holders:
         row["holders"] = {str(stage): list(numbers) for stage, numbers in model.holders.items()}
     return row
@@ -313,9 +334,11 @@ def decode_model(row: Row) -> Model:
     """The inverse of :func:`encode_model`."""
     row["created_at"] = moment(row["created_at"])
     row["policy"] = _policy_text(row["policy"])
-    _read_times(row, ("head_at", "updated_at"))
+    read_times(row, ("head_at", "updated_at"))
     if "aliases" in row:
         row["aliases"] = {name: _decode_alias(alias) for name, alias in row["aliases"].items()}
+    if "experiments" in row:
+        row["experiments"] = {name: tuple(numbers) for name, numbers in row["experiments"].items()}
     if "holders" in row:
         row["holders"] = {stage: tuple(numbers) for stage, numbers in row["holders"].items()}
     return Model(**row)
@@ -331,11 +354,11 @@ def encode_registry(registry: Registry) -> Row:
         "created_at": micros(registry.created_at),
         "revision": registry.revision,
     }
-    return _kept_times(registry, ("head_at",), _kept(registry, ("sequence", "head"), row))
+    return kept_times(registry, ("head_at",), kept(registry, ("sequence", "head"), row))
 
 
 def decode_registry(row: Row) -> Registry:
-    _read_times(row, ("created_at", "head_at"))
+    read_times(row, ("created_at", "head_at"))
     return Registry(**row)
 
 
@@ -358,6 +381,19 @@ def decode_blob(row: Row) -> Blob:
     if "scan" in row:
         row["scan"] = _decode_scan(row["scan"])
     return Blob(**row)
+
+
+def encode_source(source: Source) -> Row:
+    row: Row = {"kind": source.kind, "target": source.target, "revision": source.revision}
+    if source.withdrawn is not None:
+        row["withdrawn"] = _encode_withdrawal(source.withdrawn)
+    return row
+
+
+def decode_source(row: Row) -> Source:
+    if "withdrawn" in row:
+        row["withdrawn"] = _decode_withdrawal(row["withdrawn"])
+    return Source(**row)
 
 
 def encode_receipt(receipt: Receipt) -> Row:
@@ -384,25 +420,9 @@ def encode_event(event: Event) -> Row:
         "action": event.action,
         "subject": event.subject,
     }
-    return _kept(event, ("before", "after", "reason", "request_id", "previous_hash", "hash"), row)
+    return kept(event, ("before", "after", "reason", "request_id", "previous_hash", "hash"), row)
 
 
 def decode_event(row: Row) -> Event:
     row["at"] = moment(row["at"])
     return Event(**row)
-
-
-CODECS: Final[Mapping[type, tuple[Callable[[Any], Row], Callable[[Row], Any]]]] = {
-    Registry: (encode_registry, decode_registry),
-    Model: (encode_model, decode_model),
-    ModelVersion: (encode_version, decode_version),
-    Blob: (encode_blob, decode_blob),
-    Receipt: (encode_receipt, decode_receipt),
-    Event: (encode_event, decode_event),
-}
-
-
-def copied(record: T) -> T:
-    """The record as it would come back from a database: nothing in it is shared with the caller's."""
-    encode, decode = CODECS[type(record)]
-    return cast(T, decode(json.loads(dump(encode(record)))))

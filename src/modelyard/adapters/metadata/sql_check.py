@@ -6,13 +6,16 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from modelyard.adapters.metadata import sql_check_experiments, sql_sessions, sql_tokens
 from modelyard.adapters.metadata import statements_sqlite as sql
+from modelyard.adapters.metadata.dialect import SQLITE, Dialect
 from modelyard.adapters.metadata.rows import (
     decode_blob,
     decode_event,
     decode_model,
     decode_receipt,
     decode_registry,
+    decode_source,
     decode_version,
     digest,
     micros,
@@ -24,8 +27,8 @@ from modelyard.adapters.metadata.terms import (
     model_search,
     single_stages,
     version_columns,
+    version_edges,
     version_files,
-    version_terms,
 )
 from modelyard.domain.events import moves
 from modelyard.domain.query import search_text
@@ -33,31 +36,42 @@ from modelyard.domain.records import Blob, Model, ModelVersion
 
 _VERSION_COLUMNS = (
     "id, model_id, model_key, name, number, label, label_key, label_rank, stage, framework, algorithm, created_by, "
-    "created, updated, size, digest, content_digest, scan, deleted, holder_key, revision"
+    "created, updated, size, digest, scan, deleted, holder_key, revision"
 )
 
 
-def findings(connection: Any, *, words: bool) -> Iterator[str]:
+def findings(connection: Any, *, words: bool, dialect: Dialect = SQLITE) -> Iterator[str]:
     """One line per finding.
 
     Args:
         connection: A DBAPI connection in a read transaction, so that all is of one state.
-        words: Whether the database has the full-text table.
+        words: Whether the database has SQLite's full-text table.
+        dialect: Which kind of database it is.
     """
+    if dialect is SQLITE:
+        yield from _sqlite(connection)
+    yield from _registry(connection)
+    single = dict[str, str]()
+    yield from _models(connection, single)
+    yield from _versions(connection, single, dialect)
+    yield from _blobs(connection)
+    yield from _sources(connection)
+    yield from _receipts(connection)
+    yield from sql_check_experiments.findings(connection)
+    yield from sql_tokens.findings(connection)
+    yield from sql_sessions.findings(connection)
+    yield from _log(connection, dialect)
+    if words:
+        yield from _words(connection)
+
+
+def _sqlite(connection: Any) -> Iterator[str]:
+    """What SQLite finds by itself; servers check their pages whenever they read them."""
     for (line,) in connection.execute("PRAGMA integrity_check"):
         if line != "ok":
             yield f"SQLite: {line}"
     for line in connection.execute("PRAGMA foreign_key_check"):
         yield f"SQLite: row {line[1]} of {line[0]} refers to a missing row of {line[2]}"
-    yield from _registry(connection)
-    single = dict[str, str]()
-    yield from _models(connection, single)
-    yield from _versions(connection, single)
-    yield from _blobs(connection)
-    yield from _receipts(connection)
-    yield from _log(connection)
-    if words:
-        yield from _words(connection)
 
 
 def _read(
@@ -121,18 +135,18 @@ def _model_columns(model: Model) -> dict[str, Any]:
     }
 
 
-def _versions(connection: Any, single: dict[str, str]) -> Iterator[str]:
+def _versions(connection: Any, single: dict[str, str], dialect: Dialect) -> Iterator[str]:
     rows = {row["id"]: row for row in _rows(connection, _VERSION_COLUMNS, "versions")}
     documents = connection.execute("SELECT id, doc, row_digest FROM version_docs").fetchall()
     for gone in rows.keys() - {number for number, _, _ in documents}:
         yield f"version {rows[gone]['model_id']}: its document is missing"
     for number, doc, stored in documents:
         if number in rows:
-            yield from _version(connection, rows[number], doc, stored, single)
+            yield from _version(connection, rows[number], doc, stored, single, dialect)
 
 
 def _version(
-    connection: Any, row: dict[str, Any], doc: str, stored: bytes, single: dict[str, str]
+    connection: Any, row: dict[str, Any], doc: str, stored: bytes, single: dict[str, str], dialect: Dialect
 ) -> Iterator[str]:
     name = f"version {row['model_id']}"
     version, wrong = _read(name, stored, version_digest(doc, row), decode_version, doc)
@@ -142,12 +156,14 @@ def _version(
     derived = version_columns(version)
     derived["holder_key"] = holder_key(version, row["model_key"], single.get(row["model_key"], ""))
     yield from _differences(name, row, derived)
-    yield from _derived_rows(connection, name, row["id"], version)
+    yield from _derived_rows(connection, name, row["id"], version, dialect)
 
 
-def _derived_rows(connection: Any, name: str, number: int, version: ModelVersion) -> Iterator[str]:
+def _derived_rows(
+    connection: Any, name: str, number: int, version: ModelVersion, dialect: Dialect
+) -> Iterator[str]:
     found = connection.execute(sql.GET_TERMS, {"version": number}).fetchall()
-    if {(row[0], row[1]): (row[2], row[3], row[4]) for row in found} != version_terms(version):
+    if {(row[0], row[1]): (row[2], row[3], row[4]) for row in found} != dialect.terms(version):
         yield f"{name}: its searchable values are not those of its document"
     created = (
         f"SELECT 1 FROM version_terms WHERE version = {number} AND created <> {micros(version.created_at)}"  # noqa: S608
@@ -156,6 +172,8 @@ def _derived_rows(connection: Any, name: str, number: int, version: ModelVersion
         yield f"{name}: its searchable values carry another time of creation"
     if {row[0] for row in connection.execute(sql.GET_FILES, {"version": number})} != version_files(version):
         yield f"{name}: the bytes it keeps alive are not those of its document"
+    if set(connection.execute(sql.GET_EDGES, {"version": number})) != version_edges(version):
+        yield f"{name}: its lineage to search by is not that of its document"
     text = connection.execute(sql.GET_TEXT, {"id": number}).fetchone()
     if text is None or text[0] != search_text(version):
         yield f"{name}: its searchable text is not that of its document"
@@ -182,6 +200,15 @@ def _blob_columns(blob: Blob) -> dict[str, Any]:
     }
 
 
+def _sources(connection: Any) -> Iterator[str]:
+    for row in _rows(connection, "kind, target, revision, doc, row_digest", "sources"):
+        name = f"{row['kind']} {row['target']}"
+        computed = digest(row["doc"], "source", row["kind"], row["target"], row["revision"])
+        _, wrong = _read(name, row["row_digest"], computed, decode_source, row["doc"])
+        if wrong:
+            yield wrong
+
+
 def _receipts(connection: Any) -> Iterator[str]:
     for row in _rows(connection, '"key", revision, doc, row_digest', "receipts"):
         computed = digest(row["doc"], "receipt", row["key"], row["revision"])
@@ -196,11 +223,13 @@ def _receipts(connection: Any) -> Iterator[str]:
             yield wrong
 
 
-def _log(connection: Any) -> Iterator[str]:
+def _log(connection: Any, dialect: Dialect) -> Iterator[str]:
     """Events by position, then the moves that follow from them."""
     expected: set[tuple[Any, ...]] = set()
     position = 0
-    for row in _rows(connection, "position, model_key, sequence, at, subjects, doc, row_digest", "events"):
+    for row in _rows(
+        connection, "position, model_key, sequence, at, subjects, doc, row_digest", "events ORDER BY position"
+    ):
         position += 1
         name = f"event {row['sequence']} of {row['model_key'] or 'the registry'}"
         if row["position"] != position:
@@ -213,13 +242,16 @@ def _log(connection: Any) -> Iterator[str]:
             continue
         yield from _differences(name, row, {"at": micros(event.at), "subjects": event_subjects(event)})
         expected |= {(row["model_key"], m.pointer, micros(m.at), m.sequence, m.number) for m in moves(event)}
-    yield from _end_of_log(connection, position)
+    yield from _end_of_log(connection, position, dialect)
     yield from _moves(connection, expected)
 
 
-def _end_of_log(connection: Any, position: int) -> Iterator[str]:
+def _end_of_log(connection: Any, position: int, dialect: Dialect) -> Iterator[str]:
     """The database counts positions it gave: fewer events than that means the log lost its end."""
-    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+    counter = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
+    if dialect.advance is not None:
+        counter = "SELECT position FROM event_log WHERE id = 1"
+    row = connection.execute(counter).fetchone()
     if (given := row[0] if row else 0) != position:
         yield f"events: {given} positions were given, the last one found is {position}"
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, assert_never
 
+from modelyard.adapters.metadata.dialect import SQLITE, Dialect
 from modelyard.adapters.metadata.rows import micros
 from modelyard.adapters.metadata.terms import field as term_field
 from modelyard.adapters.metadata.terms import number
@@ -31,7 +32,17 @@ from modelyard.domain.query import (
 )
 from modelyard.domain.versioning import label_key
 
-TERM_ROOTS: Final = ("metrics", "params", "tags", "attributes", "checks", "alias", "dataset", "parent")
+TERM_ROOTS: Final = (
+    "metrics",
+    "params",
+    "tags",
+    "attributes",
+    "checks",
+    "alias",
+    "dataset",
+    "parent",
+    "withdrawn",
+)
 _COLUMNS: Final = {
     "framework": "v.framework",
     "algorithm": "v.algorithm",
@@ -52,16 +63,32 @@ _ORDER_COLUMNS: Final = _COLUMNS | {"name": "v.model_key", "label": "v.label_ran
 _TEXT_COLUMNS: Final = ("framework", "algorithm", "created_by", "digest")
 
 
-class Parameters:
-    """Values of a statement, named as they come."""
+TRUE: Final = "1 = 1"
+FALSE: Final = "1 = 0"
 
-    def __init__(self) -> None:
+
+class Parameters:
+    """Values of a statement, named as they come, for one kind of database."""
+
+    def __init__(self, dialect: Dialect = SQLITE) -> None:
         self.given: dict[str, Any] = {}
+        self.dialect = dialect
 
     def add(self, value: Any) -> str:
         """``:p3``, which stands for ``value``."""
+        return self._add(self.dialect.literal(plain(value)))
+
+    def add_number(self, value: Any) -> str:
+        """The same, for a number that is compared with ``version_terms.num``."""
+        return self._add(self.dialect.number(plain(value)))
+
+    def add_field(self, field: Field) -> str:
+        """The same, for the name of a searchable value."""
+        return self._add(self.dialect.field(term_field(field.root, *field.path)))
+
+    def _add(self, value: Any) -> str:
         name = f"p{len(self.given)}"
-        self.given[name] = plain(value)
+        self.given[name] = value
         return f":{name}"
 
 
@@ -78,12 +105,12 @@ def plain(value: Any) -> Any:
 
 
 def condition(expr: Expr, params: Parameters) -> str:
-    """SQL that is 1 where ``evaluate(expr, version)`` is true, else 0."""
+    """SQL that is true where ``evaluate(expr, version)`` is true, else false."""
     match expr:
         case And(items):
-            return _joined(" AND ", items, params, "1")
+            return _joined(" AND ", items, params, TRUE)
         case Or(items):
-            return _joined(" OR ", items, params, "0")
+            return _joined(" OR ", items, params, FALSE)
         case Not(item):
             return f"NOT {condition(item, params)}"
         case Text(word):
@@ -92,7 +119,7 @@ def condition(expr: Expr, params: Parameters) -> str:
             return _exists(field, params)
         case In(field, values):
             parts = [_compare(field, "=", value, params) for value in values]
-            return f"({' OR '.join(parts)})" if parts else "0"
+            return f"({' OR '.join(parts)})" if parts else FALSE
         case Compare(field, "!=", value):
             return f"NOT {_compare(field, '=', value, params)}"
         case Compare(field, op, value):
@@ -106,8 +133,8 @@ def _joined(word: str, items: tuple[Expr, ...], params: Parameters, empty: str) 
 
 def _exists(field: Field, params: Parameters) -> str:
     if field.root in TERM_ROOTS:
-        return in_terms(field, "1" if field.path else f"{OWN}.text <> ''", params)
-    return f"({_COLUMNS[field.root]} <> '')" if field.root in _TEXT_COLUMNS else "1"
+        return in_terms(field, TRUE if field.path else f"{OWN}.text <> ''", params)
+    return f"({_COLUMNS[field.root]} <> '')" if field.root in _TEXT_COLUMNS else TRUE
 
 
 def _compare(field: Field, op: str, value: Any, params: Parameters) -> str:
@@ -118,7 +145,7 @@ def _compare(field: Field, op: str, value: Any, params: Parameters) -> str:
     if field.root == "label":
         return _label(op, value, params)
     if op == "~":
-        return _contains(f"fold({_COLUMNS[field.root]})", value, params)
+        return _contains(params.dialect.folded_column(field.root, _COLUMNS[field.root]), value, params)
     return f"({_COLUMNS[field.root]} {op} {params.add(value)})"
 
 
@@ -134,10 +161,10 @@ def _label(op: str, value: str, params: Parameters) -> str:
     if op == "=":
         return f"(v.label_key = {params.add(label_key(value))})"
     if op == "~":
-        return _contains("fold(v.label)", value, params)
+        return _contains(params.dialect.folded_column("label", "v.label"), value, params)
     bounds = label_bounds(value)
     if bounds is None:
-        return "0"
+        return FALSE
     low, high = bounds
     bound, sign = {"<": (low, "<"), "<=": (high, "<="), ">": (high, ">"), ">=": (low, ">=")}[op]
     return f"(v.label_rank {sign} {params.add(bound)})"
@@ -145,18 +172,18 @@ def _label(op: str, value: str, params: Parameters) -> str:
 
 def in_terms(field: Field, wanted: str, params: Parameters) -> str:
     """Whether the version has a value in ``field`` that is as ``wanted``."""
-    name = params.add(term_field(field.root, *field.path))
+    name = params.add_field(field)
     return f"EXISTS (SELECT 1 FROM version_terms t WHERE t.version = v.id AND t.field = {name} AND {wanted})"  # noqa: S608
 
 
 def term_condition(alias: str, op: str, value: Any, params: Parameters) -> str:
     """A comparison with one stored value: of the same type, or it does not match."""
     if op == "~":
-        return f"({alias}.type = 't' AND instr(fold({alias}.text), {params.add(fold(value))}) > 0)"
+        return f"({alias}.type = 't' AND {_contains(params.dialect.folded_term(alias), value, params)})"
     if isinstance(value, str):
-        return f"{alias}.text {op} {params.add(value)}"
+        return params.dialect.text(alias, op, params.add(value))
     type_ = "b" if isinstance(value, bool) else "n"
-    return f"({alias}.type = '{type_}' AND {alias}.num {op} {params.add(value)})"
+    return f"({alias}.type = '{type_}' AND {alias}.num {op} {params.add_number(value)})"
 
 
 # --- orders ----------------------------------------------------------------------------------------------------------
@@ -193,6 +220,7 @@ class Sorting:
         ranked: bool = False,
     ) -> None:
         self.joins = ""
+        self._zero = params.dialect.zero
         self._keys: list[Key] = []
         for place, item in enumerate(order):
             if ranked and place == 0:
@@ -212,7 +240,7 @@ class Sorting:
         self.joins += f" LEFT JOIN version_terms {alias} ON {term_join(alias, item.field, params)}"
         for sql, descending in (
             (_term_class(alias, descending=item.descending), False),
-            (f"coalesce({alias}.num, 0)", item.descending),
+            (f"coalesce({alias}.num, {self._zero})", item.descending),
             (f"coalesce({alias}.text, '')", item.descending),
         ):
             self._keys.append(Key(sql, descending, (sql,)))
@@ -250,7 +278,7 @@ class Sorting:
 
 def term_join(alias: str, field: Field, params: Parameters) -> str:
     """The one value a version has in a single-valued field."""
-    name = params.add(term_field(field.root, *field.path))
+    name = params.add_field(field)
     return f"{alias}.version = v.id AND {alias}.field = {name} AND {alias}.ordinal = 0"
 
 

@@ -12,7 +12,13 @@ from modelyard.adapters.metadata import paging
 from modelyard.adapters.metadata.changes import check_tally
 from modelyard.adapters.metadata.rows import micros
 from modelyard.domain.names import fold
-from modelyard.ports.metadata import BlobQuery, EventQuery, ModelQuery, TallyQuery
+from modelyard.ports.lineage import BriefQuery, EdgeQuery, SourceQuery
+from modelyard.ports.metadata import (
+    BlobQuery,
+    EventQuery,
+    ModelQuery,
+    TallyQuery,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +32,7 @@ class Answer:
 
 def model_answer(query: ModelQuery) -> Answer:
     """Models by name; the folded words are looked through row by row, since models are few."""
-    where, given = ["1"], dict[str, Any]()
+    where, given = ["1 = 1"], dict[str, Any]()
     if query.contains:
         where.append("instr(search, :word) > 0")
         given["word"] = fold(query.contains)
@@ -40,7 +46,7 @@ def model_answer(query: ModelQuery) -> Answer:
 
 def blob_answer(query: BlobQuery) -> Answer:
     """Blobs by digest."""
-    where, given = ["1"], dict[str, Any]()
+    where, given = ["1 = 1"], dict[str, Any]()
     for name in ("digest", "state"):
         if (value := getattr(query, name)) is not None:
             where.append(f"{name} = :{name}")
@@ -57,10 +63,58 @@ def blob_answer(query: BlobQuery) -> Answer:
     return Answer(sql=_select(columns, "blobs", where, "digest"), given=given, marks=1)
 
 
+def source_answer(query: SourceQuery) -> Answer:
+    """Sources by kind and name."""
+    where, given = ["1 = 1"], dict[str, Any]()
+    if query.after is not None:
+        where.append("(kind, target) > (:kind, :target)")
+        given["kind"], given["target"] = paging.unseal(query, query.after)
+    columns = "kind, target, kind, target, revision, doc, row_digest"
+    return Answer(sql=_select(columns, "sources", where, "kind, target"), given=given, marks=2)
+
+
+def edge_answer(query: EdgeQuery) -> Answer:
+    """Lineage edges from either end: each end has an index of its own, so each is asked by itself."""
+    given = dict[str, Any]()
+    parts = [
+        f"SELECT v.model_id, e.kind, e.target FROM versions v JOIN version_edges e ON e.version = v.id "  # noqa: S608
+        f"WHERE {column} IN ({_listed(values, column[0], given)})"
+        for column, values in (("v.model_id", query.of), ("e.target", query.to))
+    ]
+    where = ["1 = 1"]
+    if query.after is not None:
+        where.append("(model_id, kind, target) > (:model_id, :kind, :target)")
+        given |= dict(zip(("model_id", "kind", "target"), paging.unseal(query, query.after), strict=True))
+    columns = "model_id, kind, target, model_id, kind, target"
+    table = f"({' UNION '.join(parts)}) x"
+    return Answer(sql=_select(columns, table, where, "model_id, kind, target"), given=given, marks=3)
+
+
+def brief_answer(query: BriefQuery) -> Answer:
+    """Some columns of versions, without a look into their documents."""
+    given = dict[str, Any]()
+    where = [f"model_id IN ({_listed(query.ids, 'v', given)})"]
+    if query.after is not None:
+        where.append("model_id > :after")
+        (given["after"],) = paging.unseal(query, query.after)
+    withdrawn = (
+        "EXISTS (SELECT 1 FROM version_terms t WHERE t.version = versions.id AND t.field = 'withdrawn')"
+    )
+    columns = f"model_id, model_id, name, number, label, stage, deleted, {withdrawn}, revision"
+    return Answer(sql=_select(columns, "versions", where, "model_id"), given=given, marks=1)
+
+
+def _listed(values: tuple[str, ...], letter: str, given: dict[str, Any]) -> str:
+    """``:v0, :v1``, with the values under these names in ``given``; for none ``NULL``, which equals nothing."""
+    names = [f"{letter}{index}" for index in range(len(values))]
+    given.update(zip(names, values, strict=True))
+    return ", ".join(f":{name}" for name in names) or "NULL"
+
+
 def event_answer(query: EventQuery) -> Answer:
     """Events of one chain by sequence, or of all by position."""
     by = "position" if query.model_key is None else "sequence"
-    where, given = ["1"], dict[str, Any]()
+    where, given = ["1 = 1"], dict[str, Any]()
     if query.model_key is not None:
         where.append("model_key = :model_key")
         given["model_key"] = query.model_key

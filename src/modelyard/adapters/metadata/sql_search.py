@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from modelyard.adapters.metadata import paging
+from modelyard.adapters.metadata.dialect import SQLITE, Dialect
 from modelyard.adapters.metadata.sql_filter import (
     TERM_ROOTS,
+    TRUE,
     Parameters,
     Sorting,
     condition,
     plain,
     term_condition,
 )
-from modelyard.adapters.metadata.terms import field as term_field
 from modelyard.domain.names import fold
 from modelyard.domain.query import And, Compare, Expr, Field, In, Order, Text
 from modelyard.ports.metadata import VersionQuery
@@ -31,9 +32,6 @@ FEW: Final = 1600
 
 MANY: Final = 4000
 """Two that pick fewer than this are a good start together."""
-
-_PIECES: Final = 24
-"""Three-letter pieces of a word that are looked up; the word itself is compared afterwards."""
 
 _SINGLE_VALUED: Final = ("tags", "params", "attributes")
 _INDEXED: Final = {"name": "model_key", "stage": "stage", "digest": "digest"}
@@ -68,16 +66,19 @@ class Plan:
     given: dict[str, Any]
 
 
-def version_page(connection: Any, query: VersionQuery, *, words: bool) -> tuple[list[Row], str | None]:
+def version_page(
+    connection: Any, query: VersionQuery, *, words: bool, dialect: Dialect = SQLITE
+) -> tuple[list[Row], str | None]:
     """Rows of one page (key columns, document, digest) and the cursor behind it.
 
     Args:
         connection: A DBAPI connection in a read transaction.
         query: The question.
-        words: Whether the database has the full-text table.
+        words: Whether the database has an index of words.
+        dialect: Which kind of database it is.
     """
     rows: list[Row] = []
-    for plan in _plans(connection, query, words=words):
+    for plan in _plans(connection, query, words, dialect):
         rows += connection.execute(plan.sql, plan.given | {"limit": query.limit + 1 - len(rows)}).fetchall()
         if len(rows) > query.limit:
             break
@@ -87,19 +88,19 @@ def version_page(connection: Any, query: VersionQuery, *, words: bool) -> tuple[
     return kept, paging.seal(query, list(rows[query.limit - 1][:-_RESULT_COLUMNS]))
 
 
-def _plans(connection: Any, query: VersionQuery, *, words: bool) -> Iterator[Plan]:
+def _plans(connection: Any, query: VersionQuery, words: bool, dialect: Dialect) -> Iterator[Plan]:
     """Statements whose answers, one after the other, are the answer."""
     order = query.order or _NEWEST_FIRST
     values = None if query.after is None else paging.unseal(query, query.after)
-    sources = _small_sources(connection, query, words=words)
+    sources = _small_sources(connection, query, words, dialect)
     if sources:
-        yield _from_sources(query, order, values, sources)
+        yield _from_sources(query, order, values, sources, Parameters(dialect))
     elif order[0].field.root == "metrics":
-        yield from _by_rank(query, order, values)
+        yield from _by_rank(query, order, values, dialect)
     elif (term := _walkable(query, order)) is not None:
-        yield _by_term(query, order, values, term)
+        yield _by_term(query, order, values, term, Parameters(dialect))
     else:
-        yield _by_walk(query, order, values)
+        yield _by_walk(query, order, values, Parameters(dialect))
 
 
 # --- which way -------------------------------------------------------------------------------------------------------
@@ -112,12 +113,12 @@ def _conditions(query: VersionQuery) -> tuple[Expr, ...]:
     return query.where.items if isinstance(query.where, And) else (query.where,)
 
 
-def _small_sources(connection: Any, query: VersionQuery, *, words: bool) -> list[Source]:
+def _small_sources(connection: Any, query: VersionQuery, words: bool, dialect: Dialect) -> list[Source]:
     """Sources to start from, smallest first; none if a walk is the better way."""
     counted: list[tuple[int, int, Source]] = []
     for place, source in enumerate(_sources(query, words=words)):
-        params = Parameters()
-        statement = f"SELECT count(*) FROM ({source.ids(params)} LIMIT {MANY})"  # noqa: S608
+        params = Parameters(dialect)
+        statement = f"SELECT count(*) FROM ({source.ids(params)} LIMIT {MANY}) x"  # noqa: S608
         count = connection.execute(statement, params.given).fetchone()[0]
         if count < MANY:
             counted.append((count, place, source))
@@ -128,9 +129,11 @@ def _small_sources(connection: Any, query: VersionQuery, *, words: bool) -> list
 
 
 def _sources(query: VersionQuery, *, words: bool) -> Iterator[Source]:
-    for column in ("model_key", "digest", "content_digest"):
+    for column in ("model_key", "digest"):
         if (value := getattr(query, column)) is not None:
             yield Source(ids=_by_column(column, (value,)))
+    if query.file is not None:
+        yield Source(ids=_by_file(query.file))
     for expr in _conditions(query):
         if (source := _source_of(expr, words=words)) is not None:
             yield source
@@ -166,9 +169,16 @@ def _by_column(column: str, values: tuple[Any, ...]) -> Callable[[Parameters], s
     return ids
 
 
+def _by_file(digest: str) -> Callable[[Parameters], str]:
+    def ids(params: Parameters) -> str:
+        return f"SELECT version AS id FROM version_files WHERE digest = {params.add(digest)}"  # noqa: S608
+
+    return ids
+
+
 def _by_terms(field: Field, wanted: tuple[tuple[str, Any], ...]) -> Callable[[Parameters], str]:
     def ids(params: Parameters) -> str:
-        name = params.add(term_field(field.root, *field.path))
+        name = params.add_field(field)
         parts = [
             f"SELECT version AS id FROM version_terms t WHERE t.field = {name} "  # noqa: S608
             f"AND {term_condition('t', op, value, params)}"
@@ -180,18 +190,7 @@ def _by_terms(field: Field, wanted: tuple[tuple[str, Any], ...]) -> Callable[[Pa
 
 
 def _by_words(word: str) -> Callable[[Parameters], str]:
-    """Pieces that cover the word, anywhere in the text: what is found has to be judged again.
-
-    Every third and the last one: those in between hardly pick fewer rows, and each common one costs its whole list.
-    """
-    places = (*range(0, len(word) - 2, 3), len(word) - 3)
-    pieces = sorted({word[place : place + 3] for place in places})[:_PIECES]
-    match = " AND ".join('"' + piece.replace('"', '""') + '"' for piece in pieces)
-
-    def ids(params: Parameters) -> str:
-        return f"SELECT rowid AS id FROM version_words WHERE version_words MATCH {params.add(match)}"  # noqa: S608
-
-    return ids
+    return lambda params: params.dialect.word_ids(word, params.add)
 
 
 def _walkable(query: VersionQuery, order: tuple[Order, ...]) -> Compare | None:
@@ -208,42 +207,56 @@ def _walkable(query: VersionQuery, order: tuple[Order, ...]) -> Compare | None:
 
 
 def _from_sources(
-    query: VersionQuery, order: tuple[Order, ...], values: list[Any] | None, sources: list[Source]
+    query: VersionQuery,
+    order: tuple[Order, ...],
+    values: list[Any] | None,
+    sources: list[Source],
+    params: Parameters,
 ) -> Plan:
-    params = Parameters()
     repeats = len(sources) == 1 and sources[0].repeats  # INTERSECT drops repetitions by itself
-    ids = " INTERSECT ".join(f"SELECT id FROM ({source.ids(params)})" for source in sources)  # noqa: S608
+    ids = " INTERSECT ".join(
+        f"SELECT id FROM ({source.ids(params)}) x{place}"  # noqa: S608
+        for place, source in enumerate(sources)
+    )
     rows = (
-        f"({f'SELECT DISTINCT id FROM ({ids})' if repeats else ids}) c CROSS JOIN versions v ON v.id = c.id"  # noqa: S608
+        f"({f'SELECT DISTINCT id FROM ({ids}) x' if repeats else ids}) c CROSS JOIN versions v ON v.id = c.id"  # noqa: S608
     )
     covered = [source.covers for source in sources if source.covers is not None]
     return _plan(query, rows, [], Sorting(order, params), values, params, covered)
 
 
-def _by_walk(query: VersionQuery, order: tuple[Order, ...], values: list[Any] | None) -> Plan:
-    params = Parameters()
+def _by_walk(
+    query: VersionQuery, order: tuple[Order, ...], values: list[Any] | None, params: Parameters
+) -> Plan:
     return _plan(query, "versions v", [], Sorting(order, params), values, params)
 
 
-def _by_term(query: VersionQuery, order: tuple[Order, ...], values: list[Any] | None, term: Compare) -> Plan:
-    params = Parameters()
-    name = params.add(term_field(term.field.root, *term.field.path))
+def _by_term(
+    query: VersionQuery,
+    order: tuple[Order, ...],
+    values: list[Any] | None,
+    term: Compare,
+    params: Parameters,
+) -> Plan:
+    name = params.add_field(term.field)
     where = [f"e.field = {name}", term_condition("e", "=", term.value, params)]
     rows = "version_terms e CROSS JOIN versions v ON v.id = e.version"
     return _plan(query, rows, where, Sorting(order, params, created="e.created"), values, params, [term])
 
 
-def _by_rank(query: VersionQuery, order: tuple[Order, ...], values: list[Any] | None) -> Iterator[Plan]:
+def _by_rank(
+    query: VersionQuery, order: tuple[Order, ...], values: list[Any] | None, dialect: Dialect
+) -> Iterator[Plan]:
     """First the versions that have the metric, from its index; then, if the page is not full, those that have not."""
     field = order[0].field
     if values is None or values[0] != _MISSING:
-        params = Parameters()
-        name = params.add(term_field(field.root, *field.path))
+        params = Parameters(dialect)
+        name = params.add_field(field)
         where = [f"s0.field = {name}", "s0.type = 'n'", "s0.num IS NOT NULL"]
         rows = "version_terms s0 CROSS JOIN versions v ON v.id = s0.version"
         yield _plan(query, rows, where, Sorting(order, params, ranked=True), values, params)
     if not any(_implies(expr, field) for expr in _conditions(query)):
-        params = Parameters()
+        params = Parameters(dialect)
         yield _plan(query, "versions v", ["s0.num IS NULL"], Sorting(order, params), values, params)
 
 
@@ -269,7 +282,7 @@ def _plan(
     again = ", ".join(f"{n} DESC" if down else n for n, down in zip(names, sorting.directions, strict=True))
     text = (
         f"WITH hits AS (SELECT v.id AS id, {marks} FROM {rows}{sorting.joins} "  # noqa: S608
-        f"WHERE {' AND '.join(where) or '1'} ORDER BY {sorting.order_by} LIMIT :limit) "
+        f"WHERE {' AND '.join(where) or TRUE} ORDER BY {sorting.order_by} LIMIT :limit) "
         f"SELECT {', '.join(names)}, {_RESULT} FROM hits h "
         f"CROSS JOIN versions v ON v.id = h.id CROSS JOIN version_docs d ON d.id = h.id ORDER BY {again}"
     )
@@ -279,9 +292,11 @@ def _plan(
 def _wanted(query: VersionQuery, params: Parameters, covered: Sequence[Expr]) -> Iterator[str]:
     if query.deleted is not None:
         yield f"v.deleted = {int(query.deleted)}"
-    for column in ("model_key", "digest", "content_digest"):
+    for column in ("model_key", "digest"):
         if (value := getattr(query, column)) is not None:
             yield f"v.{column} = {params.add(value)}"
+    if query.file is not None:
+        yield f"v.id IN ({_by_file(query.file)(params)})"
     for expr in _conditions(query):
         if not any(expr is known for known in covered):
             yield condition(expr, params)

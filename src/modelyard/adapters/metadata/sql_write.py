@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from modelyard.adapters.metadata import statements_sqlite as sql
-from modelyard.adapters.metadata.changes import key_of, stale
+from modelyard.adapters.metadata.changes import describe, key_of, stale, taken
+from modelyard.adapters.metadata.dialect import SQLITE, Dialect
 from modelyard.adapters.metadata.rows import (
     digest,
     dump,
@@ -15,9 +16,13 @@ from modelyard.adapters.metadata.rows import (
     encode_model,
     encode_receipt,
     encode_registry,
+    encode_source,
     encode_version,
     micros,
 )
+from modelyard.adapters.metadata.rows_experiments import experiment_row, exposure_row, outcome_row, value_rows
+from modelyard.adapters.metadata.rows_sessions import session_row
+from modelyard.adapters.metadata.rows_tokens import token_row
 from modelyard.adapters.metadata.terms import (
     Term,
     event_subjects,
@@ -25,24 +30,38 @@ from modelyard.adapters.metadata.terms import (
     model_search,
     single_stages,
     version_columns,
+    version_edges,
     version_files,
-    version_terms,
 )
 from modelyard.domain.events import moves
+from modelyard.domain.experiments import Experiment, Exposure, Outcome
 from modelyard.domain.names import fold
 from modelyard.domain.query import search_text
-from modelyard.domain.records import Blob, Event, Model, ModelVersion, Receipt, Registry
+from modelyard.domain.records import Blob, Event, Model, ModelVersion, Receipt, Registry, Source
+from modelyard.domain.sessions import Session
+from modelyard.domain.tokens import Token
 from modelyard.ports.metadata import (
     BlobKey,
     Changes,
     Drop,
+    ExperimentKey,
+    ExposureKey,
+    Guard,
+    IdentityKey,
     Key,
     LabelKey,
     ModelKey,
     NumberKey,
+    OutcomeKey,
+    Put,
     ReceiptKey,
     RegistryKey,
+    SecretKey,
+    SessionKey,
+    SessionSecretKey,
     SlugKey,
+    SourceKey,
+    TokenKey,
     VersionKey,
 )
 
@@ -56,7 +75,16 @@ REVISIONS: Mapping[type, str] = {
     NumberKey: sql.REVISION_NUMBER,
     LabelKey: sql.REVISION_LABEL,
     BlobKey: sql.REVISION_BLOB,
+    SourceKey: sql.REVISION_SOURCE,
     ReceiptKey: sql.REVISION_RECEIPT,
+    ExperimentKey: sql.REVISION_EXPERIMENT,
+    IdentityKey: sql.REVISION_IDENTITY,
+    OutcomeKey: sql.REVISION_OUTCOME,
+    ExposureKey: sql.REVISION_EXPOSURE,
+    TokenKey: sql.REVISION_TOKEN,
+    SecretKey: sql.REVISION_SECRET,
+    SessionKey: sql.REVISION_SESSION,
+    SessionSecretKey: sql.REVISION_SESSION_SECRET,
 }
 
 
@@ -70,31 +98,57 @@ class Writer:
 
     Args:
         cursor: A DBAPI cursor inside a write transaction.
-        words: Whether this database has the full-text table.
+        words: Whether this database has SQLite's full-text table.
+        dialect: Which kind of database it is.
     """
 
-    def __init__(self, cursor: Any, *, words: bool) -> None:
+    def __init__(self, cursor: Any, *, words: bool, dialect: Dialect = SQLITE) -> None:
         self._cursor = cursor
         self._run = cursor.execute
         self._words = words
+        self._dialect = dialect
         self._single: dict[str, str] = {}
         self._renamed: list[tuple[str, str]] = []
 
     def apply(self, changes: Changes) -> None:
         """All of it, or an error after which the caller rolls back."""
-        for guard in changes.guards:
+        if self._dialect.advance is None:
+            self._guard(changes.guards)
+            self._write(changes)
+            self._append(changes.events, None)
+        else:
+            self._write(changes)
+            position = self._turn(changes)
+            self._guard(changes.guards)
+            self._append(changes.events, position)
+
+    def _turn(self, changes: Changes) -> int | None:
+        """Where others write at the same time: the turn to commit, taken last and held until the end.
+
+        From here to the end nobody else who appends or guards can commit, so guards that hold now still hold then, what
+        is absent included, and positions become visible in their order. Rows were locked before in one order, the
+        turn comes last: no two of us wait for each other. The price is that the commits themselves come one after
+        the other.
+        """
+        if self._dialect.advance is None or not (changes.events or changes.guards):
+            return None
+        return self._dialect.advance(self._run, len(changes.events))
+
+    def _guard(self, guards: Iterable[Guard]) -> None:
+        for guard in guards:
             if (found := self._revision(guard.key)) != guard.expected:
                 raise stale(guard.key, guard.expected, found)
-        for drop in changes.drops:
+
+    def _write(self, changes: Changes) -> None:
+        for drop in sorted(changes.drops, key=lambda drop: describe(drop.key)):
             self._drop(drop)
-        for put in changes.puts:
+        for put in sorted(changes.puts, key=_place):
             if not isinstance(put.record, ModelVersion):
                 _PUTTERS[type(put.record)](self, put.record, put.expected)
         self._put_versions(
             [(put.record, put.expected) for put in changes.puts if isinstance(put.record, ModelVersion)]
         )
         self._rename_holders()
-        self._append(changes.events)
 
     # --- revisions ---------------------------------------------------------------------------------------------------
 
@@ -138,11 +192,44 @@ class Writer:
         }
         self._swap(key_of(record), expected, sql.INSERT_BLOB, sql.UPDATE_BLOB, row)
 
+    def put_source(self, record: Source, expected: int) -> None:
+        doc = dump(encode_source(record))
+        row = {"kind": record.kind, "target": record.target, "revision": record.revision, "doc": doc}
+        row["row_digest"] = digest(doc, "source", record.kind, record.target, record.revision)
+        self._swap(key_of(record), expected, sql.INSERT_SOURCE, sql.UPDATE_SOURCE, row)
+
     def put_receipt(self, record: Receipt, expected: int) -> None:
         doc = dump(encode_receipt(record))
         row = {"key": record.key, "the_key": record.key, "revision": record.revision, "doc": doc}
         row["row_digest"] = digest(doc, "receipt", record.key, record.revision)
         self._swap(key_of(record), expected, sql.INSERT_RECEIPT, sql.UPDATE_RECEIPT, row)
+
+    def put_experiment(self, record: Experiment, expected: int) -> None:
+        row = experiment_row(record)
+        self._swap(key_of(record), expected, sql.INSERT_EXPERIMENT, sql.UPDATE_EXPERIMENT, row)
+
+    def put_outcome(self, record: Outcome, expected: int) -> None:
+        if found := self._revision(key_of(record)):
+            raise stale(key_of(record), expected, found)
+        self._run(sql.INSERT_OUTCOME, outcome_row(record))
+        self._cursor.executemany(sql.INSERT_VALUE, value_rows(record))
+
+    def put_exposure(self, record: Exposure, expected: int) -> None:
+        row = exposure_row(record)
+        self._swap(key_of(record), expected, sql.INSERT_EXPOSURE, sql.UPDATE_EXPOSURE, row)
+
+    def put_token(self, record: Token, expected: int) -> None:
+        row = token_row(record)
+        if expected == 0 and self._revision(SecretKey(record.digest)):
+            raise taken("the digest of a token's secret")
+        self._swap(key_of(record), expected, sql.INSERT_TOKEN, sql.UPDATE_TOKEN, row)
+
+    def put_session(self, record: Session, expected: int) -> None:
+        row = session_row(record)
+        owner = self._run(sql.GET_SESSION_SECRET, {"digest": record.digest}).fetchone()
+        if owner is not None and owner[0] != record.session_id:
+            raise taken("the digest of a session's secret")
+        self._swap(key_of(record), expected, sql.INSERT_SESSION, sql.UPDATE_SESSION, row)
 
     # --- models ------------------------------------------------------------------------------------------------------
 
@@ -186,7 +273,9 @@ class Writer:
     def _put_versions(self, versions: list[tuple[ModelVersion, int]]) -> None:
         """Those that leave a stage go first, so that its one place is free for who comes."""
         held = [(self._holder(version), version, expected) for version, expected in versions]
-        for holder, version, expected in sorted(held, key=lambda item: item[0] is not None):
+        for holder, version, expected in sorted(
+            held, key=lambda item: (item[0] is not None, item[1].model_id)
+        ):
             row = version_columns(version) | {"holder_key": holder, "expected": expected}
             found = self._run(sql.VERSION_ID, {"model_id": version.model_id}).fetchone()
             if (found[1] if found else 0) != expected:
@@ -197,23 +286,25 @@ class Writer:
                 self._update_version(version, row | {"the_id": found[0]})
 
     def _insert_version(self, version: ModelVersion, row: Row) -> None:
-        self._run(sql.INSERT_VERSION, row)
-        number = self._cursor.lastrowid
+        number = self._dialect.number_of(self._run(sql.INSERT_VERSION + self._dialect.returning, row))
         search = search_text(version)
         self._run(sql.INSERT_DOC, _document(version, row) | {"id": number})
         self._run(sql.INSERT_TEXT, {"id": number, "search": search})
         if self._words:
             self._run(INSERT_WORDS, (number, search))
         self._add_files(number, version_files(version))
-        self._add_terms(number, version_terms(version), row["created"])
+        self._add_edges(number, version_edges(version))
+        self._add_terms(number, self._dialect.terms(version), row["created"])
 
     def _update_version(self, version: ModelVersion, row: Row) -> None:
         number = row["the_id"]
-        self._run(sql.UPDATE_VERSION, row)
+        if self._run(sql.UPDATE_VERSION, row).rowcount != 1:
+            raise stale(key_of(version), row["expected"], self._revision(key_of(version)))
         self._run(sql.UPDATE_DOC, _document(version, row) | {"the_id": number})
         self._update_text(number, search_text(version))
         self._update_files(number, version_files(version))
-        self._update_terms(number, version_terms(version), row["created"])
+        self._update_edges(number, version_edges(version))
+        self._update_terms(number, self._dialect.terms(version), row["created"])
 
     def _update_text(self, number: int, search: str) -> None:
         before = self._run(sql.GET_TEXT, {"id": number}).fetchone()[0]
@@ -225,7 +316,7 @@ class Writer:
             self._run(INSERT_WORDS, (number, search))
 
     def _update_files(self, number: int, wanted: frozenset[str]) -> None:
-        there = {row[0] for row in self._run(sql.GET_FILES, {"version": number})}
+        there = {row[0] for row in self._run(sql.GET_FILES, {"version": number}).fetchall()}
         gone = [{"version": number, "digest": name} for name in there - wanted]
         self._cursor.executemany(sql.DELETE_FILE, gone)
         self._add_files(number, wanted - there)
@@ -233,6 +324,16 @@ class Writer:
     def _add_files(self, number: int, digests: frozenset[str]) -> None:
         rows = [{"version": number, "digest": name} for name in sorted(digests)]
         self._cursor.executemany(sql.INSERT_FILE, rows)
+
+    def _update_edges(self, number: int, wanted: frozenset[tuple[str, str]]) -> None:
+        there = set(self._run(sql.GET_EDGES, {"version": number}).fetchall())
+        gone = [{"version": number, "kind": kind, "target": target} for kind, target in there - wanted]
+        self._cursor.executemany(sql.DELETE_EDGE, gone)
+        self._add_edges(number, wanted - there)
+
+    def _add_edges(self, number: int, edges: frozenset[tuple[str, str]]) -> None:
+        rows = [{"version": number, "kind": kind, "target": target} for kind, target in sorted(edges)]
+        self._cursor.executemany(sql.INSERT_EDGE, rows)
 
     def _update_terms(self, number: int, wanted: Mapping[tuple[str, int], Term], created: int) -> None:
         """Only the difference: an update mostly touches one or two of twenty values."""
@@ -260,8 +361,9 @@ class Writer:
 
     # --- events ------------------------------------------------------------------------------------------------------
 
-    def _append(self, events: tuple[Event, ...]) -> None:
-        for event in events:
+    def _append(self, events: tuple[Event, ...], position: int | None) -> None:
+        """Events behind ``position``, or where the database puts them."""
+        for place, event in enumerate(events, 1):
             model_key, at = fold(event.model), micros(event.at)
             doc = dump(encode_event(event))
             row = {
@@ -272,7 +374,10 @@ class Writer:
                 "doc": doc,
             }
             row["row_digest"] = digest(doc, "event", model_key, event.sequence)
-            self._run(sql.INSERT_EVENT, row)
+            if position is None:
+                self._run(sql.INSERT_EVENT, row)
+            else:
+                self._run(sql.INSERT_EVENT_AT, row | {"position": position + place})
             found = [
                 {
                     "model_key": model_key,
@@ -284,6 +389,11 @@ class Writer:
                 for move in moves(event)
             ]
             self._cursor.executemany(sql.INSERT_MOVE, found)
+
+
+def _place(put: Put) -> str:
+    """Rows are locked in this order."""
+    return describe(key_of(put.record))
 
 
 def _document(version: ModelVersion, row: Row) -> Row:
@@ -305,5 +415,11 @@ _PUTTERS: Mapping[type, Any] = {
     Registry: Writer.put_registry,
     Model: Writer.put_model,
     Blob: Writer.put_blob,
+    Source: Writer.put_source,
     Receipt: Writer.put_receipt,
+    Experiment: Writer.put_experiment,
+    Outcome: Writer.put_outcome,
+    Exposure: Writer.put_exposure,
+    Token: Writer.put_token,
+    Session: Writer.put_session,
 }

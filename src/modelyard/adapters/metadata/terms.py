@@ -86,6 +86,8 @@ def version_terms(version: ModelVersion) -> dict[tuple[str, int], Term]:
     terms.update(_attributes(version.attributes))
     for ordinal, alias in enumerate(version.aliases):
         terms["alias", ordinal] = ("t", None, alias)
+    if version.withdrawn is not None:
+        terms["withdrawn", 0] = ("t", None, version.withdrawn.reason)
     for root, targets in _edges(version).items():
         for ordinal, target in enumerate(targets):
             terms[root, ordinal] = ("t", None, target)
@@ -95,14 +97,19 @@ def version_terms(version: ModelVersion) -> dict[tuple[str, int], Term]:
 def _edges(version: ModelVersion) -> dict[str, list[str]]:
     parents = [version.parent] if version.parent else []
     return {
-        "parent": parents + [edge.target for edge in version.lineage if edge.kind == "parent"],
-        "dataset": [edge.target for edge in version.lineage if edge.kind == "dataset"],
+        "parent": parents + [edge.target for edge in version.edges if edge.kind == "parent"],
+        "dataset": [edge.target for edge in version.edges if edge.kind == "dataset"],
     }
 
 
 def version_files(version: ModelVersion) -> frozenset[str]:
     """Digests a version keeps alive; a collected one keeps none."""
     return frozenset() if version.collected_at is not None else frozenset(f.digest for f in version.files)
+
+
+def version_edges(version: ModelVersion) -> frozenset[tuple[str, str]]:
+    """Kind and target of everything a version names, deleted or not."""
+    return frozenset((edge.kind, edge.target) for edge in version.edges)
 
 
 def version_columns(version: ModelVersion) -> dict[str, Any]:
@@ -123,7 +130,6 @@ def version_columns(version: ModelVersion) -> dict[str, Any]:
         "updated": micros(version.updated_at or version.created_at),
         "size": version.size,
         "digest": version.digest,
-        "content_digest": version.content_digest,
         "scan": version.scan,
         "deleted": int(version.deleted_at is not None or version.collected_at is not None),
         "revision": version.revision,

@@ -8,6 +8,7 @@ Alembic, which costs 0.4 s to import.
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 from modelyard.adapters.metadata import statements_sqlite as sql
@@ -15,6 +16,12 @@ from modelyard.adapters.metadata.sqlite import connect, driver, frozen, is_froze
 from modelyard.domain.errors import NotSupported
 
 ALEMBIC_TABLE: Final = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"  # noqa: E501
+ONE_AT_A_TIME: Final = Lock()
+"""Alembic keeps what it is doing in global variables: two threads would mix up their databases."""
+
+REPEATED: Final = ("mysql", "mariadb")
+"""Databases that cannot undo a CREATE TABLE: a migration may find there what it made before it was cut short."""
+
 FULL_TEXT: Final = (
     "CREATE VIRTUAL TABLE version_words USING fts5("
     "search, content='', detail='none', tokenize='trigram case_sensitive 1')"

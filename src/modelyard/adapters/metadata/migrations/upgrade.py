@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
+from modelyard.adapters.metadata.migrations import ONE_AT_A_TIME
 from modelyard.adapters.metadata.sqlite import driver
 
 
@@ -40,6 +41,7 @@ def upgrade(connection: Any, version: int) -> None:
         return script._upgrade_revs("head", revision)
 
     with (
+        ONE_AT_A_TIME,
         engine.connect() as bound,
         EnvironmentContext(configuration, script, fn=steps) as environment,
         bound.begin(),

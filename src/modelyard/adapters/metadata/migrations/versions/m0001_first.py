@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from alembic import op
+from contextlib import suppress
 
-from modelyard.adapters.metadata.migrations import add_full_text
+from alembic import op
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from modelyard.adapters.metadata.migrations import REPEATED, add_full_text
 from modelyard.adapters.metadata.schema import metadata
 
 revision = "0001"
@@ -27,6 +31,24 @@ TABLES = (
 def upgrade() -> None:
     """Make the tables. A later migration that changes one of them has to freeze a copy of it here as it was."""
     connection = op.get_bind()
-    metadata.create_all(connection, tables=[metadata.tables[name] for name in TABLES], checkfirst=False)
-    if connection.dialect.name == "sqlite":
+    kind = connection.dialect.name
+    names = TABLES if kind == "sqlite" else (*TABLES, "event_log")
+    metadata.create_all(
+        connection, tables=[metadata.tables[name] for name in names], checkfirst=kind in REPEATED
+    )
+    if kind == "sqlite":
         add_full_text(connection.connection.dbapi_connection)
+        return
+    if connection.execute(text("SELECT id FROM event_log")).first() is None:
+        connection.execute(text("INSERT INTO event_log (id, position) VALUES (1, 0)"))
+    if kind == "postgresql":
+        _add_words(connection)
+
+
+def _add_words(connection: Connection) -> None:
+    """An index of three-letter pieces, where the extension can be had; else words are looked for row by row."""
+    with suppress(DBAPIError), connection.begin_nested():
+        connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
+        connection.execute(
+            text("CREATE INDEX ix_version_texts_words ON version_texts USING gin (search gin_trgm_ops)")
+        )

@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from alembic import op
-from sqlalchemy import text
+from sqlalchemy import Connection, inspect, text
 
+from modelyard.adapters.metadata.migrations import REPEATED
 from modelyard.adapters.metadata.schema import metadata
 
 revision = "0002"
@@ -20,13 +21,30 @@ CHUNK = 1000
 def upgrade() -> None:
     """Make the tables and fill in the edges that documents hold already. See ``m0001_first`` about later changes."""
     connection = op.get_bind()
-    metadata.create_all(connection, tables=[metadata.tables[name] for name in TABLES], checkfirst=False)
+    repeated = connection.dialect.name in REPEATED
+    metadata.create_all(connection, tables=[metadata.tables[name] for name in TABLES], checkfirst=repeated)
+    if repeated:
+        _keep_targets_unique(connection)
+        connection.execute(text("DELETE FROM version_edges"))
     last = 0
     while rows := _documents(connection, last):
         last = rows[-1][0]
         if edges := [edge for number, doc in rows for edge in _edges(number, doc)]:
             statement = "INSERT INTO version_edges (version, kind, target) VALUES (:version, :kind, :target)"
             connection.execute(text(statement), edges)
+
+
+def _keep_targets_unique(connection: Connection) -> None:
+    """MySQL indexes 768 characters and a target may have 2,000: what is unique there is its SHA-256."""
+    if any(column["name"] == "target_key" for column in inspect(connection).get_columns("sources")):
+        return
+    connection.execute(
+        text(
+            "ALTER TABLE sources ADD COLUMN target_key BINARY(32) "
+            "GENERATED ALWAYS AS (unhex(sha2(target, 256))) STORED, "
+            "ADD UNIQUE INDEX uq_sources_kind_target (kind, target_key)"
+        )
+    )
 
 
 def _documents(connection: Any, after: int) -> list[Any]:

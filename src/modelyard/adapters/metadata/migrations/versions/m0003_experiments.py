@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
+from modelyard.adapters.metadata.migrations import REPEATED
 from modelyard.adapters.metadata.schema import metadata
 
 revision = "0003"
@@ -13,4 +14,6 @@ TABLES = ("experiments", "outcomes", "outcome_values", "exposures")
 
 def upgrade() -> None:
     """Make the tables. See ``m0001_first`` about later changes."""
-    metadata.create_all(op.get_bind(), tables=[metadata.tables[name] for name in TABLES], checkfirst=False)
+    connection = op.get_bind()
+    repeated = connection.dialect.name in REPEATED
+    metadata.create_all(connection, tables=[metadata.tables[name] for name in TABLES], checkfirst=repeated)
