@@ -12,6 +12,10 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 PIECE = 1 << 20
 Progress = Callable[[int], None]
@@ -43,16 +47,21 @@ class Follower:
 
     It reads what was written back from the page cache, so nothing is queued and the writer never waits. Use
     it as a context manager, so that the thread is gone before the descriptor is closed.
+
+    Args:
+        start: Bytes of the file that ``hasher`` has seen already; what is written is behind them.
+        hasher: Goes on; without it a new one.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, *, start: int = 0, hasher: _Hash | None = None) -> None:
         self._descriptor = descriptor
-        self._written = 0
-        self._announced = 0
+        self._start = start
+        self._written = start
+        self._announced = start
         self._ended = False
         self._abandoned = False
         self._error: BaseException | None = None
-        self._hasher = hashlib.sha256()
+        self._hasher = hasher or hashlib.sha256()
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._follow, name="modelyard-sha256", daemon=True)
 
@@ -91,7 +100,7 @@ class Follower:
             self._changed.notify()
 
     def _follow(self) -> None:
-        view, done = memoryview(bytearray(PIECE)), 0
+        view, done = memoryview(bytearray(PIECE)), self._start
         try:
             while (limit := self._limit(done)) > done:
                 done += self._digest(view[: min(PIECE, limit - done)], done)

@@ -25,12 +25,15 @@ READ_ONLY = 0o400
 
 
 class Draft:
-    """A file nobody else knows. ``descriptor`` reads and writes it; ``home`` is its open folder."""
+    """A file nobody else knows. ``descriptor`` reads and writes it; ``home`` is its open folder.
 
-    def __init__(self, home: int) -> None:
+    A new one is made unless ``name`` and ``descriptor`` are those of one that is there and locked.
+    """
+
+    def __init__(self, home: int, name: str = "", descriptor: int = -1) -> None:
         self.home = home
-        self.name = str(uuid.uuid4())
-        self.descriptor = _create(home, self.name)
+        self.name = name or str(uuid.uuid4())
+        self.descriptor = _create(home, self.name) if descriptor < 0 else descriptor
         self.published = False
 
     def write(self, data: bytes | memoryview) -> None:
@@ -90,8 +93,14 @@ def drafting(root: Path) -> Iterator[Draft]:
 
 def sweep_drafts(root: Path, *, older_than_seconds: float) -> int:
     """Remove drafts whose writer is gone and whose last write is that long ago; returns the bytes freed."""
+    return sweep_named(root, "", older_than_seconds=older_than_seconds)
+
+
+def sweep_named(root: Path, prefix: str, *, older_than_seconds: float) -> int:
+    """``sweep_drafts`` for those whose names begin with ``prefix``."""
     with folder(root, DRAFTS) as home:
-        return sum(_sweep_one(home, name, older_than_seconds) for name in os.listdir(home))
+        names = [name for name in os.listdir(home) if name.startswith(prefix)]
+        return sum(_sweep_one(home, name, older_than_seconds) for name in names)
 
 
 def _sweep_one(home: int, name: str, older_than_seconds: float) -> int:

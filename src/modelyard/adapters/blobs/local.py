@@ -51,7 +51,22 @@ class LocalBlobs:
         self._samples = Samples(self._root, folder)
         self._shelf = Shelf(self._root, folder, (self._memory.folder_name, self._samples.folder_name))
 
+    @property
+    def root(self) -> Path:
+        """The folder that holds this store and its temporary files."""
+        return self._root
+
     # Writing
+
+    def prepare(self) -> None:
+        """Make every folder that storing needs, unless they are there."""
+        with storage_errors(_STORING):
+            self._shelf.prepare()
+
+    def adopt(self, draft: Draft, hexdigits: str) -> BlobInfo:
+        """Publish a hashed and synced file of this store's temporary folder; it stays there if its bytes are here."""
+        with storage_errors(_STORING):
+            return self._keep(draft, hexdigits, None)
 
     def put(self, chunks: Iterable[bytes], *, expect: str | None = None) -> BlobInfo:
         """See ``BlobStore.put``. Up to 1 MiB is hashed before anything touches the disk."""
@@ -195,12 +210,12 @@ class LocalBlobs:
     # Reading
 
     def open(self, digest: str, *, start: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """See ``BlobStore.open``."""
+        """See ``BlobStore.open``. What was verified before and is unchanged since is not hashed again."""
         hexdigits = hex_of(digest)
         check_range(start, length)
         with storage_errors(_READING):
             descriptor = self._shelf.open(hexdigits)
-        if start or length is not None:
+        if start or length is not None or self._memory.knows(hexdigits, os.fstat(descriptor)):
             return Pieces(descriptor, start, length)
         return VerifiedPieces(descriptor, hexdigits, lambda found: self._memory.record(hexdigits, found))
 

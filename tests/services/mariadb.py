@@ -1,0 +1,127 @@
+"""A real MariaDB for tests, in a temporary folder.
+
+``MODELYARD_TEST_MARIADB_URL`` names a server that is there already, with a user who may create databases. Otherwise the
+programs are those of Debian's package ``mariadb-server-core``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from .postgresql import PASSWORD, QUOTED, RAM, free_port
+
+VARIABLE = "MODELYARD_TEST_MARIADB_URL"
+PATIENCE = 60.0
+OPTIONS = (
+    "--bind-address=127.0.0.1",
+    "--innodb-flush-log-at-trx-commit=2",
+    "--innodb-flush-method=nosync",
+    "--innodb-log-file-size=8M",
+    "--innodb-buffer-pool-size=32M",
+    "--skip-log-bin",
+)
+
+
+def missing() -> str | None:
+    """Why there is no MariaDB for tests here, or ``None`` if there is one."""
+    if importlib.util.find_spec("pymysql") is None:
+        return "mariadb: the driver is not installed (pip install PyMySQL)"
+    if os.environ.get(VARIABLE):
+        return None
+    if _program("mariadbd") and _program("mariadb-install-db"):
+        return None
+    return f"mariadb: no {VARIABLE} and no Debian package mariadb-server-core"
+
+
+def _program(name: str) -> str | None:
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+
+@contextmanager
+def running() -> Iterator[str]:
+    """The address of a server, ``mariadb://user:password@host:port/mysql``; one of our own is stopped at the end."""
+    if url := os.environ.get(VARIABLE):
+        yield url
+        return
+    with TemporaryDirectory(prefix="modelyard-mariadb-", dir=RAM if RAM.is_dir() else None) as name:
+        server = Server(Path(name))
+        server.make()
+        server.start()
+        try:
+            yield server.url
+        finally:
+            server.stop()
+
+
+class Server:
+    """One server over a folder of its own, which may be stopped and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = free_port()
+        self._user = "root" if os.geteuid() == 0 else None
+        self.url = f"mariadb://reg:{QUOTED}@127.0.0.1:{self._port}/mysql"
+
+    def make(self) -> None:
+        """The system's tables, and a user with a password who may do everything."""
+        given = ["--no-defaults", f"--datadir={self._folder / 'data'}", "--skip-test-db"]
+        given += ["--auth-root-authentication-method=normal", "--innodb-log-file-size=8M"]
+        done = subprocess.run(
+            [str(_program("mariadb-install-db")), *given, *self._as_user()],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"mariadb-install-db failed: {done.stdout}{done.stderr}")
+        grant = f"GRANT ALL ON *.* TO reg@'127.0.0.1' IDENTIFIED BY '{PASSWORD}' WITH GRANT OPTION;\n"
+        (self._folder / "first.sql").write_text(f"FLUSH PRIVILEGES;\n{grant}")
+
+    def _as_user(self) -> list[str]:
+        return [f"--user={self._user}"] if self._user else []
+
+    def start(self) -> None:
+        """Returns when the server takes connections."""
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    str(_program("mariadbd")),
+                    "--no-defaults",
+                    f"--datadir={self._folder / 'data'}",
+                    f"--socket={self._folder / 's.sock'}",
+                    f"--pid-file={self._folder / 'pid'}",
+                    f"--port={self._port}",
+                    f"--init-file={self._folder / 'first.sql'}",
+                    *OPTIONS,
+                    *self._as_user(),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self._wait()
+
+    def _wait(self) -> None:
+        import pymysql
+
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and self._process.poll() is None:
+            with suppress(pymysql.Error):
+                pymysql.connect(host="127.0.0.1", port=self._port, user="reg", password=PASSWORD).close()
+                return
+            time.sleep(0.02)
+        raise RuntimeError(f"mariadbd did not start: {(self._folder / 'log').read_text()[-2000:]}")
+
+    def stop(self) -> None:
+        """At once, as a crash would."""
+        self._process.kill()
+        self._process.wait()
