@@ -9,9 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from modelyard.client import arguments, listing, load, pack, validation
+from modelyard.client import arguments, listing, load, notices, pack, signatures, tokens, validation
+from modelyard.client import lineage as links
 from modelyard.client.listing import Versions
 from modelyard.domain.answers import (
+    Affected,
     AuditProof,
     Collected,
     Fsck,
@@ -23,13 +25,17 @@ from modelyard.domain.answers import (
 )
 from modelyard.domain.lifecycle import parse_stage
 from modelyard.domain.records import Event, Model, ModelStage, ModelVersion
+from modelyard.domain.tokens import NewToken, Token
 from modelyard.ports import service as ask
-from modelyard.ports.service import UNSET, Progress
+from modelyard.ports.service import UNSET, Progress, RegistryService
 from modelyard.settings import Settings, load_settings
 from modelyard.wiring import inspect_database, open_service
 
 if TYPE_CHECKING:
     from modelyard.domain.compare import Comparison
+    from modelyard.domain.diff import Difference
+    from modelyard.domain.environment_report import EnvironmentReport
+    from modelyard.domain.lineage_graph import LineageGraph
 
 Source = Any
 """A live model, a path of a file or directory, or a readable binary file."""
@@ -82,6 +88,11 @@ class ModelRegistry:
         """Pickled, a registry is its location and settings; connections and tokens stay behind."""
         return _reopen, (self.location, self.settings)
 
+    @property
+    def service(self) -> RegistryService:
+        """What answers behind this class: the seam for tools that ask what it has no method for."""
+        return self._service
+
     def close(self) -> None:
         """Finish background duties and release the database. The object may not be used afterwards."""
         self._service.close()
@@ -100,9 +111,11 @@ class ModelRegistry:
         hyperparams: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
         data_lineage: Mapping[str, Any] | None = None,
+        lineage: Sequence[Any] | None = None,
         parent: str | None = None,
-        signature: Mapping[str, Any] | None = None,
+        signature: Any = None,
         input_example: Any = None,
+        output_example: Any = None,
         card: Mapping[str, Any] | None = None,
         bump: str | None = None,
         alias: str | None = None,
@@ -128,11 +141,17 @@ class ModelRegistry:
             hyperparams: Adds to what ``get_params()`` tells.
             tags: Short texts to find it by. ``attributes``: any JSON.
             data_lineage: What it was trained on. ``parent``: ref of the version it was made from.
-            input_example: An example input; its type and shape are recorded.
-            bump: ``major``, ``minor`` or ``patch`` instead of a label.
+            lineage: Links: ``[("dataset", "s3://data/train.parquet"), ("fine_tuned_from", "fraud:1.0.0")]``, each
+                with a mapping of details as its third if there are any; see :meth:`link` for the kinds.
+            signature: What it takes and gives: a ``Signature``, its JSON, or MLflow's signature.
+            input_example: Without a signature: an example of what it takes, whose names, types and shapes make one. A
+                table, an array, a dict of columns, a list of records. ``output_example``: of what it gives. What
+                neither shows is read from the model, where it knows.
+            bump: ``major``, ``minor`` or ``patch`` instead of a label; default: what the signature's change calls for.
             alias: Point this alias at the new version in the same step.
             artifacts: ``{"confusion_matrix.png": path}``: files that travel along.
-            serialization_format: ``joblib``, ``pickle``, ``skops``, ``safetensors`` or ``numpy``; default by type.
+            serialization_format: A flavor's name, such as ``joblib``, ``skops`` or ``onnx``; by default what the
+                object's framework writes itself, or what a file's content says.
             compress: Flavor specific: joblib 0 to 9, pickle ``True`` for gzip.
             override_reason: Why a rule about the version step may be broken; recorded.
             idempotency_key: Makes a repeated call safe even when the model serialises to other bytes.
@@ -143,8 +162,9 @@ class ModelRegistry:
             AlreadyExists: The label is taken by other content. Equal content returns the existing ``model_id`` and
                 changes nothing; a stage or alias that was not given to it the first time is refused.
             GateRefused: ``stage`` was asked for and a gate failed.
+            Protected: ``alias`` was asked for, and is protected, or the version is made of something withdrawn.
+            BumpRefused: The step is smaller than the change of the signature calls for; names the fields.
         """
-        example = pack.describe_example(input_example)
         with pack.open_package(
             model,
             arguments.paths(artifacts or {}, "artifacts"),
@@ -163,10 +183,11 @@ class ModelRegistry:
                 metrics=performance_metrics or {},
                 hyperparams={**package.hyperparams, **arguments.scalars(hyperparams or {})},
                 tags=tags or {},
-                attributes={**arguments.scalars(attributes or {}), **example},
+                attributes=arguments.scalars(attributes or {}),
                 data_lineage=data_lineage or {},
+                lineage=links.edges(lineage or ()),
                 parent=parent,
-                signature=signature,
+                signature=signatures.describe(package, signature, input_example, output_example),
                 framework=package.framework,
                 algorithm=package.algorithm,
                 card=card or {},
@@ -175,7 +196,44 @@ class ModelRegistry:
                 override_reason=override_reason or "",
                 idempotency_key=idempotency_key,
             )
-            return pack.upload_and_create(self._service, package, request, self.progress).model_id
+            return notices.told(pack.upload_and_create(self._service, package, request, self.progress))
+
+    def copy_version(
+        self,
+        model_id: str,
+        version: str | None = None,
+        *,
+        name: str | None = None,
+        stage: ModelStage | str | None = None,
+        alias: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Register the files of a version once more, under another label or model, and return the new ``model_id``.
+
+        No byte is stored twice. Parameters, signature, environment, latest metrics, tags, attributes and model card
+        come along; checks and aliases stay. The copy is linked to where it came from, as ``promoted_from``.
+
+        Args:
+            version: Label of the copy; without it the next one. ``name``: its model; without it the same.
+            stage: Where to start, through the same gates as a promotion.
+            attributes: Beside those of the original.
+
+        Raises:
+            AlreadyExists: The label is taken by something else.
+            GateRefused: ``stage`` was asked for and a gate failed.
+        """
+        from modelyard.client import copies
+
+        source = self._service.get_version(model_id)
+        request = copies.request(
+            source,
+            name=source.name if name is None else name,
+            version=version,
+            stage=parse_stage(stage or self.settings.registry.default_stage),
+            alias=alias,
+            attributes={**source.attributes, **arguments.scalars(attributes or {})},
+        )
+        return notices.told(self._service.create_version(request))
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -187,7 +245,9 @@ class ModelRegistry:
         """
         return self._here(self._service.get_version(model_id))
 
-    def load_model(self, model_id: str, *, trust: Sequence[str] = (), return_metadata: bool = False) -> Any:
+    def load_model(
+        self, model_id: str, *, trust: Sequence[str] = (), form: str = "", return_metadata: bool = False
+    ) -> Any:
         """The model itself, ready to use. Bytes are verified against the manifest before anything is deserialised.
 
         Args:
@@ -195,19 +255,24 @@ class ModelRegistry:
             trust: What the pickle may look up beyond the built-in allowlist: packages of yours such as
                 ``["my_pkg.*"]``, or exact names. With the configuration's ``security.trust`` these are the only
                 ones who may say so; what the model's policy declares is shown when it is refused, and opens nothing.
+            form: Something else than what was saved, where the framework has it: ``booster`` of an xgboost or lightgbm
+                estimator, ``session`` (onnxruntime's) of an ONNX graph.
             return_metadata: Return ``(model, version)``.
 
         Returns:
             The live object; for a version registered as raw files, the path of a verified private copy.
 
         Raises:
-            InvalidInput: ``trust`` is no list, or holds a lone ``*``.
+            InvalidInput: ``trust`` is no list, or holds a lone ``*``; or the flavor has no such ``form``.
             BlobDamaged: The stored bytes are not what was registered.
-            LoadRefused: The pickle needs names nobody trusts; ``data["globals"]`` lists them.
+            LoadRefused: The pickle needs names nobody trusts; ``data["globals"]`` lists them. Or the model's policy
+                refuses to load it in an environment that differs as ``EnvironmentMismatch`` warns of: a package is
+                missing, or interpreter or package have another major version than the version was made with.
         """
         version = self._service.get_version(model_id)
+        allowed = arguments.patterns(trust)
         model = load.load(
-            self._service, version, self.settings, trust=arguments.patterns(trust), progress=self.progress
+            self._service, version, self.settings, trust=allowed, form=form, progress=self.progress
         )
         return (model, self._here(version)) if return_metadata else model
 
@@ -215,6 +280,12 @@ class ModelRegistry:
         """Copy all files of a version, verified, into ``target`` (new or empty directory) and return it."""
         version = self._service.get_version(model_id)
         return load.download(self._service, version, Path(target), progress=self.progress)
+
+    def environment(self, model_id: str) -> EnvironmentReport:
+        """What a version was made with, and what is different here; also as a file for pip or conda."""
+        from modelyard.client import environments
+
+        return environments.report(self._service, self._service.get_version(model_id))
 
     def list_models(
         self,
@@ -296,14 +367,120 @@ class ModelRegistry:
         """From the first ancestor to the version itself, following ``parent``."""
         return [self._here(v) for v in self._service.lineage(model_id)]
 
+    def lineage_graph(
+        self, model_id: str, direction: str = "both", *, depth: int | None = None
+    ) -> LineageGraph:
+        """What a version came from (``up``), what came of it and uses it (``down``), or ``both``.
+
+        Deleted versions are part of it, marked so. ``to_json()``, ``to_mermaid()`` and ``to_graphviz()`` write it out.
+
+        Args:
+            depth: The longest way to follow, in links; without it to the end.
+        """
+        return self._service.lineage_graph(ask.Trace(ref=model_id, direction=direction, depth=depth))
+
+    def link(
+        self,
+        model_id: str,
+        kind: str,
+        target: str,
+        *,
+        details: Mapping[str, Any] | None = None,
+        reason: str | None = None,
+    ) -> ModelVersion:
+        """Add a link to a version's lineage; what was given at registration stays beside it.
+
+        Args:
+            kind: ``parent``, ``fine_tuned_from``, ``quantised_from``, ``distilled_from``, ``merged_from`` or
+                ``promoted_from``, whose target is a version; ``base_model``, ``dataset``, ``feature_store``, ``code``
+                or ``run``, whose target is a name; ``used_by``, whose target is a deployment.
+            target: A ref, or a name such as ``s3://data/train.parquet``.
+            details: What else is known of it, JSON; the same link with other details replaces it.
+
+        Raises:
+            NotAllowed: Both would come from each other, however far around; or a second parent.
+        """
+        request = ask.Link(ref=model_id, kind=kind, target=target, details=details or {}, reason=reason or "")
+        return self._here(self._service.link(request))
+
+    def unlink(self, model_id: str, kind: str, target: str, *, reason: str | None = None) -> ModelVersion:
+        """Take back a link that :meth:`link` added.
+
+        Raises:
+            NotFound: There is no such link.
+            NotAllowed: It was given at registration.
+        """
+        request = ask.Unlink(ref=model_id, kind=kind, target=target, reason=reason or "")
+        return self._here(self._service.unlink(request))
+
+    def withdraw(self, target: str, reason: str, *, kind: str = "version") -> Affected:
+        """Say that something is not to be used any more, and learn what that reaches.
+
+        A withdrawn version, a copy of one, and one that links to something withdrawn is not promoted to production and
+        gets no new alias, unless forced with a reason; whoever registers such a version is warned. Nothing that stands
+        is moved.
+
+        Args:
+            target: A ref; for another ``kind`` the name that versions link to, letter for letter.
+            kind: ``version``, ``dataset``, ``base_model``, ``feature_store``, ``code`` or ``run``.
+
+        Raises:
+            InvalidInput: There is no reason.
+            NotFound: No such version, or no version links to that name.
+        """
+        return self._service.withdraw(ask.Withdraw(target=target, kind=kind, reason=reason))
+
+    def reinstate(self, target: str, *, kind: str = "version", reason: str | None = None) -> Affected:
+        """Take a withdrawal back."""
+        return self._service.reinstate(ask.Reinstate(target=target, kind=kind, reason=reason or ""))
+
+    def affected(self, target: str, *, kind: str = "version") -> Affected:
+        """Versions, aliases and deployments that depend on something, each with the way it is reached."""
+        return self._service.affected(target, kind)
+
     def compare_models(
         self, model_a_id: str, model_b_id: str, metrics_to_compare: Sequence[str] | None = None
     ) -> Comparison:
-        """Two versions side by side; ``winner`` is a ``model_id`` or ``None``; ``confidence_kind`` says why."""
+        """Two versions side by side, metric by metric, and which one is better.
+
+        ``winner`` is a ``model_id``, or ``None`` where nothing supports one. ``confidence_kind`` is ``statistical``
+        where a test was made, and only there: per-example results registered with both versions
+        (``artifacts={"results.jsonl": path}``) are compared in pairs, shares with ``n`` and means with ``n`` and ``sd``
+        as independent samples, all corrected for their number. Otherwise it is ``heuristic``. ``notes`` says what was
+        left out and why.
+
+        Args:
+            metrics_to_compare: Names as in a gate, such as ``f1`` or ``accuracy[test]``; default: all.
+
+        Raises:
+            NotFound: A metric that neither has.
+            InvalidInput: A name that may mean several metrics.
+        """
         wanted = (
             None if metrics_to_compare is None else arguments.texts(metrics_to_compare, "metrics_to_compare")
         )
         return self._service.compare(model_a_id, model_b_id, wanted)
+
+    def compare_versions(self, name: str, metrics: Sequence[str] | None = None) -> Any:
+        """All versions of a model as a pandas ``DataFrame``, highest label first: ``version``, ``number``, ``stage``,
+        a column per metric (or the ``metrics`` chosen), ``created_at`` and further facts.
+
+        A metric measured on several data sets has a column for each, ``accuracy[test]``; they are never mixed.
+
+        Raises:
+            MissingDependency: pandas is not installed.
+        """
+        from modelyard.client import tables
+
+        model = self._service.get_model(name).name
+        found = self.list_models(name=model, where="order by label desc")
+        return tables.of_versions(found, metrics and arguments.texts(metrics, "metrics"))
+
+    def diff(self, model_a_id: str, model_b_id: str) -> Difference:
+        """Where two versions differ: params, signature, environment, files, model card; what is equal is left out."""
+        from modelyard.domain.diff import diff
+
+        return diff(self._service.get_version(model_a_id), self._service.get_version(model_b_id))
 
     # --- stages, gates, pointers ------------------------------------------------------------------------------------
 
@@ -317,6 +494,7 @@ class ModelRegistry:
         expected: str | None = UNSET,
         keep_existing: bool = False,
         archive_existing: bool = False,
+        force: bool = False,
         dry_run: bool = False,
     ) -> Promotion:
         """Move a version to a stage: the one way up. The model's policy and ``requirements`` must both be met.
@@ -327,6 +505,7 @@ class ModelRegistry:
             expected: Ref of the version you believe holds the stage now (``None``: nobody); ``Conflict`` if not.
             keep_existing: Present holders stay, where the policy allows several.
             archive_existing: The displaced holder goes to ``archived`` instead of ``deprecated``.
+            force: With a reason: although the version was withdrawn. Opens nothing else on the way up.
             dry_run: Judge and move nothing.
 
         Raises:
@@ -343,6 +522,7 @@ class ModelRegistry:
                 expected="" if expected is None else expected,
                 keep_existing=keep_existing,
                 incumbent_to=ModelStage.ARCHIVED if archive_existing else None,
+                force=force,
                 dry_run=dry_run,
             )
         )
@@ -584,23 +764,82 @@ class ModelRegistry:
         """Read every event chain from its start; ``breaks`` names the first bad entry of each broken one."""
         return self._service.verify_audit()
 
+    # --- who may call a server ----------------------------------------------------------------------------------------
+
+    def create_token(
+        self,
+        name: str,
+        grants: Any = "reader",
+        *,
+        owner: str | None = None,
+        service: bool = False,
+        days: float | None = 90,
+        reason: str | None = None,
+    ) -> NewToken:
+        """Make a token for a server of this registry. ``.secret`` of the answer is shown this once and kept nowhere.
+
+        Args:
+            name: What it is for, such as ``"nightly training"``.
+            grants: What it may do, such as ``"writer on risk/*"`` or ``["reader", "approver on fraud, to staging"]``.
+                Roles are reader, writer, approver, auditor and admin; without ``on`` a role holds for every model.
+            owner: Who acts when it is used; without it, whoever makes it.
+            service: The owner is a program, not a person.
+            days: How long it lives; ``None``: until it is revoked, or as long as the token that made it.
+
+        Raises:
+            PermissionDenied: It would be allowed more than the token that makes it.
+        """
+        asked = tokens.request(name, grants, owner=owner, service=service, days=days, reason=reason)
+        return self._service.create_token(asked)
+
+    def list_tokens(self) -> list[Token]:
+        """Every token ever made, oldest first: whose, what for, until when, last used; never its secret."""
+        return list(tokens.every(self._service))
+
+    def revoke_token(self, token: str, *, reason: str | None = None) -> Token:
+        """End a token, by its id or its name; every server of this registry refuses it within a second."""
+        return self._service.revoke_token(ask.RevokeToken(token=token, reason=reason or ""))
+
     # --- out and in -------------------------------------------------------------------------------------------------
 
-    def export_registry(self, output_path: str | Path, *, names: Iterable[str] | None = None) -> Path:
+    def export_registry(
+        self,
+        output_path: str | Path,
+        *,
+        names: Iterable[str] | None = None,
+        since: str | Path | None = None,
+    ) -> Path:
         """Write the registry to a file: ``.json`` holds records and history, ``.tar`` also every byte.
 
-        ``names`` chooses models; only without it all are taken, and an empty list takes none.
+        Args:
+            output_path: A new file; the same registry gives the same bytes.
+            names: Only these models; an empty list takes none.
+            since: An earlier ``.tar``: the new one holds only what that one lacks, and is imported after it.
+
+        Raises:
+            AlreadyExists: The file is there.
+            InvalidInput: Another ending, or ``since`` is no bundle.
         """
-        from modelyard.client import bundle  # tarfile is 14 ms
+        from modelyard.client import bundle  # its imports are for two verbs only
 
         chosen = None if names is None else arguments.texts(names, "names")
-        return bundle.write(self._service, Path(output_path), chosen)
+        base = None if since is None else Path(since)
+        return bundle.write(self._service, Path(output_path), chosen, since=base, bars=self.progress)
 
     def import_registry(self, path: str | Path) -> Imported:
-        """Read what ``export_registry`` wrote. Repeating it is harmless; nothing present is overwritten."""
+        """Read what ``export_registry`` wrote: checked whole before anything is stored, and safe to repeat.
+
+        A model that is not here is taken whole. One that is here only moves forward along the same history; where
+        the histories differ, its versions are registered under new numbers and ``notes`` says so.
+
+        Raises:
+            InvalidInput: No bundle, or one that was changed, repacked or cut off.
+            IntegrityError: Its bytes or records do not hold together.
+            NotFound: It continues another bundle that is not here; ``reasons`` says what lacks.
+        """
         from modelyard.client import bundle
 
-        return bundle.read(self._service, Path(path))
+        return bundle.read(self._service, Path(path), bars=self.progress)
 
     def _get_db_connection(self) -> AbstractContextManager[Any]:
         """A read-only look into the embedded database, for diagnosis; use it in a ``with`` statement."""

@@ -35,8 +35,8 @@ def _facts(session: Session, found: Affected) -> list[tuple[str, str]]:
     gone = found.withdrawn
     when = f"withdrawn {figures.ago(gone.at, session.now)} by {gone.by or '?'}: {gone.reason}" if gone else ""
     counts = [
-        figures.plural(len(found.of(kind)), word)
-        for kind, word in (("version", "version"), ("alias", "alias"), ("deployment", "deployment"))
+        figures.plural(len(found.of(kind)), kind)
+        for kind in ("version", "alias", "experiment", "deployment")
         if found.of(kind)
     ]
     return [("marked", when or "not withdrawn"), ("reaches", ", ".join(counts) or "nothing")]

@@ -28,18 +28,20 @@ KEYS: Final[dict[str, tuple[str, tuple[type, ...]]]] = {
     "tags": ("tags", (dict,)),
     "attributes": ("attributes", (dict,)),
     "data_lineage": ("data_lineage", (dict,)),
+    "lineage": ("lineage", (list,)),
     "parent": ("parent", (str,)),
     "alias": ("alias", (str,)),
     "artifacts": ("artifacts", (dict,)),
     "format": ("serialization_format", (str,)),
     "compress": ("compress", (bool, int)),
+    "signature": ("signature", (dict,)),
     "card": ("card", (dict,)),
     "bump": ("bump", (str,)),
     "override_reason": ("override_reason", (str,)),
 }
 """Key of an entry -> argument of ``register_model`` and the types it may have; ``-`` in a key is read as ``_``."""
 
-_WORDS: Final = {str: "text", dict: "an object", bool: "true or false", int: "a whole number"}
+_WORDS: Final = {str: "text", dict: "an object", list: "a list", bool: "true or false", int: "a whole number"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +134,7 @@ def _checks(folder: Path) -> Mapping[str, Callable[[Any], object]]:
     """What the domain says about single values, asked here so that a slip in the last entry is found first."""
     from datetime import UTC, datetime
 
-    from modelyard.domain import refs
+    from modelyard.domain import refs, signature_given
     from modelyard.domain.lifecycle import parse_stage
     from modelyard.domain.metrics import parse_metrics
     from modelyard.domain.names import check_alias, check_label, check_model_name
@@ -146,6 +148,7 @@ def _checks(folder: Path) -> Mapping[str, Callable[[Any], object]]:
         "stage": parse_stage,
         "alias": check_alias,
         "parent": refs.parse,
+        "signature": signature_given.parse,
         "metrics": metrics,
         "performance_metrics": metrics,
         "model_path": lambda value: _existing(folder, value),

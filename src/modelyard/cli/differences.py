@@ -32,7 +32,7 @@ def lines(session: Session, found: Difference) -> list[str]:
         for key, sides in getattr(found, part).items()
     ]
     result = []
-    if found.signature_verdict != "unknown":
+    if found.signature_verdict != "unknown" or found.signature_reasons:
         result.append(f"signatures: {found.signature_verdict}")
         for reason in found.signature_reasons:
             first, *rest = render.wrap(plain(reason), session.width - 4)

@@ -25,7 +25,7 @@ MEANINGS: Final[dict[int, str]] = {
     REFUSED: "refused by a rule: gate, lifecycle, protection, load contract",
     CONFLICT: "somebody else was first, or it exists already",
     INTEGRITY: "damage found: bytes or audit chain are not what was stored",
-    STORAGE: "the disk or the database refused",
+    STORAGE: "the disk, the database or the server refused",
     INTERRUPTED: "interrupted with Ctrl-C",
 }
 
@@ -38,6 +38,9 @@ _CODES: Final[dict[type[BaseException], int]] = {
     errors.NotFound: NOT_FOUND,
     errors.NotAllowed: REFUSED,
     errors.LoadRefused: REFUSED,
+    errors.NotAuthenticated: REFUSED,
+    errors.RateLimited: STORAGE,
+    errors.Overloaded: STORAGE,
     errors.AlreadyExists: CONFLICT,
     errors.Conflict: CONFLICT,
     errors.IntegrityError: INTEGRITY,

@@ -8,7 +8,7 @@ from typing import Final
 from modelyard.cli import figures, render
 from modelyard.cli.render import Column
 from modelyard.cli.session import Session
-from modelyard.domain.abtest_verdict import ExperimentVerdict, Standing
+from modelyard.domain.abtest_verdict import ExperimentVerdict, Standing, chance
 from modelyard.domain.experiments import Experiment
 from modelyard.domain.text import plain
 
@@ -28,6 +28,8 @@ STANDINGS: Final = (
     Column(title="MEAN", right=True, keep=True),
     Column(title="ALWAYS WITHIN", keep=True),
 )
+LEAST: Final = 1e-300
+"""Below it a float ends, and no chance is 0."""
 
 
 def listed(session: Session, found: Sequence[Experiment]) -> list[str]:
@@ -61,7 +63,7 @@ def shown(session: Session, experiment: Experiment, verdict: ExperimentVerdict) 
     lines = [session.paint(render.shorten(plain(title), session.width), "title")]
     lines += [*render.facts(facts, session.width), ""]
     lines += render.table(STANDINGS, [_row(s) for s in verdict.standings], session.width, session.paint)
-    return [*lines, "", *_outcome(session, verdict), *_guardrails(session, verdict)]
+    return [*lines, "", *_outcome(session, experiment, verdict), *_guardrails(session, verdict)]
 
 
 def _row(standing: Standing) -> list[str]:
@@ -77,10 +79,11 @@ def _row(standing: Standing) -> list[str]:
     ]
 
 
-def _outcome(session: Session, verdict: ExperimentVerdict) -> list[str]:
+def _outcome(session: Session, experiment: Experiment, verdict: ExperimentVerdict) -> list[str]:
     if verdict.winner:
-        best = min(contest.p_value for contest in verdict.contests)
-        text = f"{verdict.winner} is better (p = {best:.2g}, valid at every look)"
+        p = chance(experiment, verdict)
+        shown = f"p = {p:.2g}" if p >= LEAST else f"p < {LEAST:g}"
+        text = f"{verdict.winner} is better ({shown}, valid at every look)"
         return [session.paint(plain(text), "good")]
     lines = [session.paint("undecided", "warn")]
     for reason in verdict.reasons:

@@ -33,6 +33,23 @@ def number(value: Any) -> str:
     return f"{value:.6g}"
 
 
+def change(value: float | None) -> str:
+    """A difference with its sign and four significant digits; ``-`` for none."""
+    return "-" if value is None else f"{value:+.4g}"
+
+
+def span(bounds: tuple[float, float] | None) -> str:
+    """An interval with three significant digits: ``-0.02 to +0.013``; ``-`` for none."""
+    return "-" if bounds is None else f"{bounds[0]:+.3g} to {bounds[1]:+.3g}"
+
+
+def chance(value: float | None) -> str:
+    """A p-value: three decimals, ``<0.001`` below; ``-`` for none."""
+    if value is None:
+        return "-"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def local(moment: datetime) -> str:
     """Date and time in the zone of whoever reads: ``2026-03-01 12:00:07``."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
@@ -64,4 +81,6 @@ def plural(count: int, word: str) -> str:
     """``1 version``, ``2 versions``, ``2 entries``."""
     if count == 1:
         return f"1 {word}"
-    return f"{count:,} {word[:-1]}ies" if word.endswith("ry") else f"{count:,} {word}s"
+    if word.endswith("ry"):
+        return f"{count:,} {word[:-1]}ies"
+    return f"{count:,} {word}{'es' if word.endswith('s') else 's'}"

@@ -125,6 +125,19 @@ def pairs(given: Iterable[str], what: str, *, typed: bool = False) -> dict[str, 
     return result
 
 
+def links(given: Iterable[str]) -> list[tuple[str, str]]:
+    """``kind=target`` words as lineage links.
+
+    Raises:
+        InvalidInput: A word without ``=``.
+    """
+    found = [word.partition("=") for word in given]
+    for kind, equals, target in found:
+        if not (kind and equals and target):
+            raise InvalidInput(f"--lineage: expected kind=target, found '{kind + equals:.60}'.")
+    return [(kind, target) for kind, _, target in found]
+
+
 def _typed(text: str) -> Any:
     try:
         return parse_json(text, "value")

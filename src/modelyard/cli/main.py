@@ -15,6 +15,7 @@ from modelyard.cli import exits
 from modelyard.cli.options import global_options, write_options
 from modelyard.cli.session import Session, forgiving
 from modelyard.cli.verbs import SECTIONS, VERBS, module_of
+from modelyard.domain.errors import ModelyardWarning
 
 INTRO: Final = """\
 Keep trained models: which versions exist, how good they are, which one is live, who decided it, and how to go back.
@@ -95,6 +96,7 @@ class Program(click.Group):
         session = Session(json="--json" in own, debug="--debug" in own)
         extra.pop("standalone_mode", None)
         with warnings.catch_warnings():
+            warnings.simplefilter("default", ModelyardWarning)  # a note, even where others are made errors
             warnings.showwarning = lambda message, *_, **__: session.note(f"warning: {message}")
             try:
                 result = super().main(words, "modelyard", standalone_mode=False, obj=session, **extra)
@@ -106,6 +108,8 @@ class Program(click.Group):
             except (_ReaderGone, BrokenPipeError):
                 _silence_stdout()
                 return exits.OK
+            except click.exceptions.NoArgsIsHelpError as error:
+                return _groups_help(session, error)
             except Exception as error:
                 return session.report(error)
             finally:
@@ -115,6 +119,14 @@ class Program(click.Group):
 def _write_lines(formatter: click.HelpFormatter, lines: Iterable[str]) -> None:
     for line in lines:
         formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+
+
+def _groups_help(session: Session, error: click.exceptions.NoArgsIsHelpError) -> int:
+    """A verb with verbs of its own and none given: its help, which is what one came for, and the code of a slip."""
+    if error.ctx is None or session.json:
+        return session.report(click.UsageError("Missing command. See --help.", error.ctx))
+    click.echo(error.ctx.get_help(), err=True)
+    return exits.USAGE
 
 
 def _silence_stdout() -> None:

@@ -135,6 +135,17 @@ def reason_option(text: str = "Why; kept in the history.") -> Callable[[Function
     return click.option("--reason", default="", metavar="TEXT", help=text)
 
 
+SOURCES: Final = ("base_model", "dataset", "feature_store", "code", "run")
+"""As ``domain.lineage`` has them, whose import ``--help`` should not pay for."""
+
+
+def source_option(function: Function) -> Function:
+    """``--kind``: what the target of a withdrawal is."""
+    kinds = ("version", *SOURCES)
+    text = "What TARGET is, if no version."
+    return click.option("--kind", type=click.Choice(kinds), default="version", help=text)(function)
+
+
 def version_options(function: Function) -> Function:
     """A version as one ref, or as ``--model-name`` and ``--version``; see :func:`modelyard.cli.refs.chosen`."""
     decorators = (

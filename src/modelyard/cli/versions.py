@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from modelyard.cli import figures, render
+from modelyard.cli import figures, render, signatures
 from modelyard.cli.render import Column
 from modelyard.domain.records import ModelVersion
 from modelyard.domain.text import plain
@@ -51,7 +51,9 @@ def measured(metrics: Mapping[str, Any]) -> str:
 def page(version: ModelVersion, now: datetime, width: int) -> list[str]:
     """Everything about one version that people ask for; ``--json`` has the rest."""
     title = f"{version.name} {version.version} (#{version.number})"
-    return [render.shorten(plain(title), width), *render.facts(_facts(version, now), width)]
+    facts = render.facts(_facts(version, now), width)
+    table = signatures.lines(version.signature, width)
+    return [render.shorten(plain(title), width), *facts, *([""] if table else []), *table]
 
 
 def _facts(version: ModelVersion, now: datetime) -> list[tuple[str, str]]:
@@ -61,6 +63,7 @@ def _facts(version: ModelVersion, now: datetime) -> list[tuple[str, str]]:
         ("aliases", ", ".join(version.aliases)),
         ("about", version.description),
         ("made", f"{figures.when(version.created_at, now)} by {version.created_by or '?'}"),
+        ("warning", _withdrawn(version, now)),
         ("from", version.parent or ""),
         ("kind", _kind(version)),
         ("metrics", measured(version.performance_metrics)),
@@ -68,6 +71,7 @@ def _facts(version: ModelVersion, now: datetime) -> list[tuple[str, str]]:
         ("tags", _pairs(version.tags)),
         ("more", _pairs(version.attributes)),
         ("data", _pairs(version.data_lineage)),
+        ("links", ", ".join(f"{edge.kind} {edge.target}" for edge in version.edges if edge.kind != "parent")),
         ("checks", ", ".join(f"{name} {'yes' if c.passed else 'NO'}" for name, c in version.checks.items())),
         ("card", ", ".join(version.card)),
         ("files", ", ".join(f"{f.path} ({figures.size(f.size)})" for f in version.files)),
@@ -84,6 +88,11 @@ def _stage(version: ModelVersion, now: datetime) -> str:
         return f"deleted {figures.ago(version.deleted_at, now)} (was {version.stage.value})"
     since = f" since {figures.when(version.staged_at, now)}" if version.staged_at else ""
     return version.stage.value + since
+
+
+def _withdrawn(version: ModelVersion, now: datetime) -> str:
+    gone = version.withdrawn
+    return f"withdrawn {figures.ago(gone.at, now)} by {gone.by or '?'}: {gone.reason}" if gone else ""
 
 
 def _kind(version: ModelVersion) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
@@ -13,11 +14,15 @@ from modelyard.domain.experiments import Experiment, Exposure, Outcome
 from modelyard.domain.layout import FORMAT
 from modelyard.domain.names import plain
 from modelyard.domain.records import Event, Model, ModelVersion, Source
+from modelyard.domain.text import storable_problem
 from modelyard.ports.service import Bundle
 from modelyard.wire.codec import decode
 
 LARGEST: Final = 1 << 30
 """Bytes of records that are read at most: they are held in memory, several times over."""
+SUSPECT: Final = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
+"""An escape without which no text of a document has a NUL or half a surrogate pair. Hardly any document has one, so
+hardly any pays for looking at each text."""
 MOST_NAMED = 20
 """Records that cannot be read and are named one by one."""
 LONGEST_SPELLING = 200
@@ -141,12 +146,14 @@ def parse(data: bytes, source: str) -> Bundle:
     """
     odd: list[str] = []
     try:
-        given = json.loads(data)
+        text = data.decode()
+        given = json.loads(text, parse_constant=_no_constant)
         if given["format"] != FORMAT:
             raise InvalidInput(f"{source} has format {given['format']!r}; this build reads format {FORMAT}")
         if unknown := given.keys() - {"format", *(kind.field for kind in KINDS)}:
             raise ValueError(f"it has unknown parts: {', '.join(sorted(unknown))}")
-        bundle = joined([{kind.field: list(_decoded(kind, given, odd)) for kind in KINDS}])
+        suspect = SUSPECT.search(text) is not None
+        bundle = joined([{kind.field: list(_decoded(kind, given, odd, suspect)) for kind in KINDS}])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, InvalidInput):
             raise
@@ -160,16 +167,36 @@ def parse(data: bytes, source: str) -> Bundle:
     return bundle
 
 
-def _decoded(kind: Kind, given: Mapping[str, Any], odd: list[str]) -> Iterator[Any]:
+def _no_constant(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
+
+
+def _decoded(kind: Kind, given: Mapping[str, Any], odd: list[str], suspect: bool) -> Iterator[Any]:
     """Records of one kind. What cannot be read is named in ``odd``, so that one odd record tells which it is."""
     items = given.get(kind.field, []) if kind.optional else given[kind.field]
     if not isinstance(items, list):
         raise ValueError(f"{kind.field} must be a list, not {type(items).__name__}")
     for place, item in enumerate(items):
         try:
+            if suspect:
+                _check_texts(item)
             yield decode(kind.record, item)
         except ValueError as error:
             odd.append(f"{_spelled(kind, item) or f'{kind.record.__name__} {place + 1}'}: {error}")
+
+
+def _check_texts(item: Any) -> None:
+    """Raise ``ValueError`` for a text, a key included, that no store can hold."""
+    if isinstance(item, str):
+        if problem := storable_problem(item):
+            raise ValueError(f"a text has {problem}")
+    elif isinstance(item, dict):
+        for key, value in item.items():
+            _check_texts(key)
+            _check_texts(value)
+    elif isinstance(item, list):
+        for value in item:
+            _check_texts(value)
 
 
 def _spelled(kind: Kind, item: Any) -> str:

@@ -44,19 +44,27 @@ def load(
     settings: Settings,
     *,
     trust: tuple[str, ...] = (),
+    form: str = "",
     progress: ProgressFactory | None = None,
 ) -> Any:
-    """Verify every model file against the manifest, then let the flavor build the model."""
+    """Verify every model file against the manifest, then let the flavor build the model, in another form if asked."""
     record = _loadable(version)
     allowance = _trust(version, record, settings, trust)
-    flavor = detect.by_name(record.name)
     if record.name in RAW:
-        return flavor.load(_kept(service, version, progress), record, allowance)
-    with _opened(service, version, progress) as folder:
+        return detect.load(_kept(service, version, progress), record, allowance, form)
+    _compare(service, version)
+    with _folder(service, version, record, progress) as folder:
         try:
-            return flavor.load(folder, record, allowance)
+            return detect.load(folder, record, allowance, form)
         except LoadRefused as refused:
             raise _advised(refused, service.get_model(version.name).policy.trust) from refused
+
+
+def _compare(service: RegistryService, version: ModelVersion) -> None:
+    """Warn of another environment, or refuse it."""
+    from modelyard.client import environments  # 2 ms that only loading pays
+
+    environments.check(service, version)
 
 
 def _advised(refused: LoadRefused, declared: tuple[str, ...]) -> LoadRefused:
@@ -103,14 +111,26 @@ def _trust(
     """
     report = version.scans.get(record.entry) or ScanReport(verdict="unknown")
     pinned = set(report.globals) if report.globals else set(record.globals)
-    entry = next((f for f in version.files if f.path == record.entry), None)
+    opened = origin.subject(record.entry, version.files)
     proof = str(record.options.get("origin", ""))
-    own = bool(entry and proof and origin.proves(entry.digest, record.globals, proof))
+    own = bool(opened and proof and origin.proves(opened, record.globals, proof))
     return Trust(
         pinned=frozenset(pinned),
         allowed=(*settings.security.trust, *trust),
         own=frozenset(record.globals) if own else frozenset(),
     )
+
+
+@contextmanager
+def _folder(
+    service: RegistryService, version: ModelVersion, record: FlavorRecord, progress: ProgressFactory | None
+) -> Iterator[Path]:
+    """The model files, for as long as the flavor needs them: some models import code from theirs much later."""
+    if record.options.get("keeps_files"):
+        yield _kept(service, version, progress)
+        return
+    with _opened(service, version, progress) as folder:
+        yield folder
 
 
 @contextmanager
@@ -243,7 +263,8 @@ def check(
     try:
         record = _loadable(version)
         allowance = _trust(version, record, settings, trust)
+        _compare(service, version)
     except LoadRefused as refused:
-        return {"ok": False, "error": refused.detail}
+        return {"ok": False, "error": str(refused)}
     with _opened(service, version, None) as folder:
         return loadcheck.run(folder, record, allowance)

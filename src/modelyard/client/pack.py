@@ -58,7 +58,7 @@ class Package:
 
     def environment(self) -> dict[str, Any]:
         """Where it was made: interpreter, packages that its classes belong to, code commit."""
-        facts = environment.capture(self.flavor.globals if self.flavor else (), self.live)
+        facts = environment.capture(self.flavor, self.live)
         commit = self.git.result() if self.git else None
         return {**facts, "git": commit} if commit else facts
 
@@ -86,7 +86,7 @@ def open_package(
         if package.git is not None:
             stack.callback(package.git.abandon)
         if isinstance(model, str | os.PathLike):
-            _pack_path(package, _outside(_path_of(model), registry), follow_symlinks)
+            _pack_path(package, _outside(_path_of(model), registry), follow_symlinks, serialization_format)
         elif model is not None:
             _pack_object(package, model, stack.enter_context(staging()), wanted, options)
         for path, source in artifacts.items():
@@ -135,9 +135,9 @@ def _pack_object(
         package.sources |= {entry.name: (Path(entry.path), "model") for entry in entries}
 
 
-def _pack_path(package: Package, path: Path, follow_symlinks: bool) -> None:
+def _pack_path(package: Package, path: Path, follow_symlinks: bool, wanted: str | None = None) -> None:
     if path.is_dir():
-        package.flavor = detect.flavor_of_directory(path)
+        package.flavor = detect.flavor_of_path(path, wanted)
         _add_folder(package, path, follow_symlinks)
         if not package.sources:
             raise InvalidInput(f"the directory {str(path)!r} holds no files")
@@ -148,7 +148,7 @@ def _pack_path(package: Package, path: Path, follow_symlinks: bool) -> None:
             "to register an object, pass the object itself"
         )
     _add(package, names.check_path(path.name), path, "model")
-    package.flavor = detect.flavor_of_file(path)
+    package.flavor = detect.flavor_of_path(path, wanted)
 
 
 def _spool(stream: Any, folder: Path) -> Path:
@@ -235,21 +235,6 @@ def _with_origin(package: Package, files: tuple[FileEntry, ...]) -> FlavorRecord
     flavor = package.flavor
     if flavor is None or package.live is None or not flavor.globals:
         return flavor
-    entry = next((f for f in files if f.path == flavor.entry), None)
-    proof = origin.sign(entry.digest, flavor.globals) if entry else ""
+    opened = origin.subject(flavor.entry, files)
+    proof = origin.sign(opened, flavor.globals) if opened else ""
     return replace(flavor, options={**flavor.options, "origin": proof}) if proof else flavor
-
-
-def describe_example(example: Any) -> dict[str, Any]:
-    """Type, shape and column types of an example input, as attributes of the version."""
-    if example is None:
-        return {}
-    facts: dict[str, Any] = {"type": type(example).__name__}
-    shape = getattr(example, "shape", None)
-    if isinstance(shape, tuple):
-        facts["shape"] = [int(n) for n in shape]
-    if (dtypes := getattr(example, "dtypes", None)) is not None and hasattr(dtypes, "items"):
-        facts["columns"] = {str(k): str(v) for k, v in dtypes.items()}
-    elif (dtype := getattr(example, "dtype", None)) is not None:
-        facts["dtype"] = str(dtype)
-    return {"input_example": facts}

@@ -34,6 +34,12 @@ MOST_VARIANTS: Final = 100
 LARGEST: Final = 1e15
 """Values beyond lose their last digits when they are summed."""
 
+SMALLEST_SAMPLE: Final = 20
+"""Below, variances are known so badly that among equals more than ``alpha`` win: of 4,000 simulated tests at 5 % with
+equal shares, looked at after every unit, 11.9 % (normal) and 6.7 % (right or wrong) from 2 units on, 4.6 % and 5.3 %
+from 10, 4.4 % and 4.6 % from 20."""
+LARGEST_SAMPLE: Final = 10**9
+
 RULES: Final = ("max_", "min_", "no_worse_")
 KINDS: Final = ("binary", "numeric")
 DIRECT: Final = "direct-"
@@ -122,8 +128,13 @@ def opened(experiment: Experiment, assignment: str) -> tuple[str, str, str]:
             "changed or lost; pass it whole"
         )
     unit, _, draw = rest.partition(".")
+    return unit, draw, served(experiment, unit)
+
+
+def served(experiment: Experiment, unit: str) -> str:
+    """Name of the variant that the unit with these hex digits gets."""
     ends = boundaries([v.weight for v in experiment.variants])
-    return unit, draw, experiment.variants[chosen(ends, bytes.fromhex(unit[:16]))].name
+    return experiment.variants[chosen(ends, bytes.fromhex(unit[:16]))].name
 
 
 # --- what is asked for -----------------------------------------------------------------------------------------------
@@ -173,6 +184,46 @@ def check_variant_names(names: Iterable[Any]) -> None:
         if (other := seen.get(name.casefold())) is not None:
             raise InvalidInput(f"variants {other!r} and {name!r} have the same name; give each its own")
         seen[name.casefold()] = name
+
+
+def check_kind(kind: Any) -> str:
+    """``binary`` or ``numeric``.
+
+    Raises:
+        InvalidInput: Something else.
+    """
+    if isinstance(kind, str) and kind in KINDS:
+        return kind
+    raise InvalidInput(f"kind: expected {' or '.join(KINDS)}, found {quoted(kind)}")
+
+
+def check_sample(value: Any) -> int:
+    """Units with an outcome that each variant needs.
+
+    Raises:
+        InvalidInput: Not a whole number, or so few that the verdict would promise more than it keeps.
+    """
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if whole and SMALLEST_SAMPLE <= value <= LARGEST_SAMPLE:
+        return int(value)
+    few = whole and value < SMALLEST_SAMPLE
+    why = "; from fewer outcomes their spread is not known well enough to keep alpha" if few else ""
+    raise InvalidInput(
+        f"minimum_sample: expected a whole number from {SMALLEST_SAMPLE} to {LARGEST_SAMPLE}, "
+        f"found {quoted(value)}{why}"
+    )
+
+
+def check_alpha(value: Any) -> float:
+    """Chance of ever naming a winner among equals.
+
+    Raises:
+        InvalidInput: Not a number above 0 and up to 0.5.
+    """
+    alpha = number(value, "alpha")
+    if not 0 < alpha <= 0.5:
+        raise InvalidInput(f"alpha: expected a chance above 0 and up to 0.5, found {alpha}")
+    return alpha
 
 
 def check_guardrails(given: Mapping[Any, Any]) -> dict[str, float]:
@@ -242,6 +293,22 @@ def check_extras(experiment: Experiment, extras: Any) -> dict[str, float]:
                 f"(they look at {looked})"
             )
     return {metric: _bounded(value, f"guardrail metric {metric!r}") for metric, value in extras.items()}
+
+
+def check_counts(experiment: Experiment, counts: Any) -> None:
+    """Predictions served per variant.
+
+    Raises:
+        InvalidInput: A count is no whole number from 0.
+        NotFound: There is no such variant.
+    """
+    check_mapping("predictions", counts)
+    for name, count in counts.items():
+        experiment.variant(name)
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise InvalidInput(
+                f"predictions of {name!r}: expected a whole number from 0, found {quoted(count)}"
+            )
 
 
 def _bounded(value: Any, what: str) -> float:

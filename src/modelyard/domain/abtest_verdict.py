@@ -19,6 +19,9 @@ SAMPLE_RATIO_ALPHA: Final = 0.01
 TUNED_AT: Final = 10
 """Intervals are shortest at so many times the minimum sample."""
 
+EVERYTHING: Final = (-math.inf, math.inf)
+"""Where the ends of an interval may lie that nothing bounds."""
+
 UNDECIDED: Final = "undecided"
 WON: Final = "winner"
 
@@ -116,7 +119,7 @@ class ExperimentVerdict:
     guardrails: tuple[GuardrailFinding, ...]
 
 
-METHOD: Final = "mixture sequential probability ratio test (always valid)"
+METHOD: Final = "mixture sequential probability ratio test (valid at every look once means are nearly normal)"
 
 
 def judge(
@@ -157,6 +160,22 @@ def judge(
     )
 
 
+def chance(experiment: Experiment, verdict: ExperimentVerdict) -> float:
+    """How likely the lead of the best variant would be among equals, at most; valid at every moment.
+
+    It is the p-value against the closest rival, times the number of pairs compared (Bonferroni), so that it is at most
+    ``alpha`` exactly when that variant is better than every other. 1 while some pair has nothing to compare.
+    """
+    ranked = [standing for standing in verdict.standings if standing.mean is not None]
+    sign = 1 if experiment.higher_is_better else -1
+    best = max(ranked, key=lambda standing: sign * (standing.mean or 0.0)).variant if ranked else ""
+    own = [contest.p_value for contest in verdict.contests if best in (contest.a, contest.b)]
+    others = len(verdict.standings) - 1
+    if len(own) < others:
+        return 1.0
+    return min(1.0, max(own) * (others + 1) * others / 2)
+
+
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
@@ -171,6 +190,7 @@ def _standing(
     if tally is None:
         return Standing(variant=variant.name, predictions=served, **facts)
     reach = math.inf
+    span = (0.0, 1.0) if experiment.kind == "binary" else EVERYTHING
     if tally.units >= 2:
         width = sequential.tuning(TUNED_AT * experiment.minimum_sample, experiment.alpha)
         reach = sequential.radius(_variance(experiment, tally), tally.units, width, experiment.alpha)
@@ -180,15 +200,15 @@ def _standing(
         outcomes=tally.outcomes,
         units=tally.units,
         mean=tally.mean,
-        low=_ends(tally.mean, -reach),
-        high=_ends(tally.mean, reach),
+        low=_ends(tally.mean, -reach, *span),
+        high=_ends(tally.mean, reach, *span),
         **facts,
     )
 
 
-def _ends(centre: float, reach: float) -> float | None:
-    """One end of an interval, or nothing where it has none."""
-    return centre + reach if math.isfinite(reach) else None
+def _ends(centre: float, reach: float, least: float, most: float) -> float | None:
+    """One end of an interval within what is possible, or nothing where it has none."""
+    return min(max(centre + reach, least), most) if math.isfinite(reach) else None
 
 
 def _variance(experiment: Experiment, tally: OutcomeTally) -> float:
@@ -216,6 +236,7 @@ def _contest(experiment: Experiment, a: OutcomeTally, b: OutcomeTally, width: fl
     delta, variance = b.mean - a.mean, _variance(experiment, a) + _variance(experiment, b)
     evidence = sequential.log_evidence(delta, variance, a.units + b.units, width)
     reach = sequential.radius(variance, a.units + b.units, width, alpha)
+    span = (-1.0, 1.0) if experiment.kind == "binary" else EVERYTHING
     better = ""
     if evidence >= -math.log(alpha):
         better = b.variant if (delta > 0) is experiment.higher_is_better else a.variant
@@ -223,8 +244,8 @@ def _contest(experiment: Experiment, a: OutcomeTally, b: OutcomeTally, width: fl
         a=a.variant,
         b=b.variant,
         delta=delta,
-        low=_ends(delta, -reach),
-        high=_ends(delta, reach),
+        low=_ends(delta, -reach, *span),
+        high=_ends(delta, reach, *span),
         p_value=sequential.p_value(evidence),
         better=better,
     )

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from modelyard.domain.errors import NotAllowed
 from modelyard.domain.gates import Verdict
-from modelyard.domain.records import JSON, Event, ModelVersion
+from modelyard.domain.records import JSON, Event, ModelVersion, Withdrawal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,7 @@ class Rollback:
         offer: Where the search ended so, the next version back that is sound.
         aliases: Aliases that follow in the same step.
         load_check: The client's evidence that the candidate loads; ``None`` if there is none.
+        environment: What the candidate was made with that the incumbent was not, one line each.
         moved: True once done.
     """
 
@@ -66,6 +67,7 @@ class Rollback:
     offer: ModelVersion | None = None
     aliases: tuple[str, ...] = ()
     load_check: Mapping[str, JSON] | None = None
+    environment: tuple[str, ...] = ()
     moved: bool = False
 
     def refusal(self) -> NotAllowed:
@@ -119,6 +121,67 @@ class ModelStatus:
     versions: int = 0
     size: int = 0
     recent: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """Something that a withdrawal reaches.
+
+    Attributes:
+        kind: ``version``, ``alias``, ``experiment`` (one that runs) or ``deployment``; ``approval`` is kept for
+            approvals.
+        name: As people write it: ``fraud:1.4.0``, ``fraud@champion``, ``fraud-api/eu``; an experiment's id.
+        model_id: The version itself, or the one through which it is reached.
+        stage: Where that version stands; empty if it is unknown here.
+        deleted: That version was deleted.
+        path: A shortest way from what was withdrawn, both included, each as people write it.
+    """
+
+    kind: str
+    name: str
+    model_id: str
+    stage: str = ""
+    deleted: bool = False
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Affected:
+    """What depends on a version, data set, base model or other source, near before far.
+
+    Attributes:
+        kind: ``version``, ``dataset``, ``base_model`` ...
+        target: ``model_id`` of the version, or the name.
+        name: As people write it.
+        withdrawn: Why it is withdrawn; ``None`` if it is not.
+        items: Everything reached. A withdrawn version is the first of them itself.
+    """
+
+    kind: str
+    target: str
+    name: str
+    withdrawn: Withdrawal | None = None
+    items: tuple[Reached, ...] = ()
+
+    def of(self, kind: str) -> tuple[Reached, ...]:
+        """Items of one kind."""
+        return tuple(item for item in self.items if item.kind == kind)
+
+    @property
+    def versions(self) -> tuple[Reached, ...]:
+        return self.of("version")
+
+    @property
+    def aliases(self) -> tuple[Reached, ...]:
+        return self.of("alias")
+
+    @property
+    def deployments(self) -> tuple[Reached, ...]:
+        return self.of("deployment")
+
+    @property
+    def approvals(self) -> tuple[Reached, ...]:
+        return self.of("approval")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, TypeAlias
 
@@ -17,13 +17,15 @@ from modelyard.domain import diff as differing
 from modelyard.domain.errors import InvalidInput, NotFound
 from modelyard.domain.evidence import Judge, Judged, no_judge
 from modelyard.domain.frames import pandas_for
-from modelyard.domain.grounds import Grounds, Shared, grounds, pairable, with_means
+from modelyard.domain.grounds import FITTED, Grounds, Shared, grounds, on_training, pairable, with_means
 from modelyard.domain.metrics import direction, latest, qualified, resolve
 from modelyard.domain.records import JSON, Metric, ModelVersion
 from modelyard.domain.spelling import hint, quoted
 
 _ALPHA = 0.05
 _LARGEST = sys.float_info.max  # a difference beyond it would be infinite, which JSON cannot hold
+
+_FITTED: Final = "left out: measured on training data, and other data was measured too"
 
 ADVICE: Final = (
     "no test was possible: record metrics with their sample size, "
@@ -46,7 +48,8 @@ class MetricComparison:
         test: Name of the test, such as ``McNemar exact``; empty: none was made, and ``note`` says why.
         n: Sample sizes (a, b), where both are known.
         better: ``model_id`` of the better side by value alone; ``None`` for a tie or an unknown direction.
-        comparable: ``False``: measured on different data, and so left out of the verdict.
+        comparable: ``False``: left out of the verdict, being measured on different data, or on training data while
+            other data was measured too.
         note: What a reader should know about this row.
     """
 
@@ -147,7 +150,10 @@ def compare(
     |b|)``, each cut to [-1, 1] and turned so that positive is better. The sign names the winner; 0 is a tie
     with 0.5. This orders candidates, it is no probability. It never passes 0.95.
 
-    Metrics whose direction nobody knows, and those measured on different data, are listed and do not count.
+    Metrics whose direction nobody knows, and those measured on different data, are listed and do not count. Nor do
+    those on training data (split ``train``, or ``train_`` in the name) as soon as something else counts that was
+    measured on another split, or is the same metric: the version that fits its training data best is often the
+    overfitted one.
 
     Args:
         a: One version.
@@ -166,7 +172,7 @@ def compare(
     shared, unpaired = pairable(results or {})
     a, b = with_means(a, b, shared)
     pairs = _all_pairs(a, b) if metrics_to_compare is None else _chosen_pairs(a, b, metrics_to_compare)
-    rows = [_compared(name, left, right, a, b, shared) for name, left, right in pairs]
+    rows = _without_training(pairs, [_compared(*pair, a, b, shared) for pair in pairs])
     judged, missing = _judged(rows, judge)
     compared = _holm(judged)
     tested = [metric for metric in compared if metric.p_adjusted is not None]
@@ -269,6 +275,26 @@ def _compared(
     if higher is None:
         return replace(row, note=row.note or "nobody knows which direction is better"), Grounds()
     return row, base
+
+
+def _without_training(pairs: Sequence[_Pair], rows: Sequence[_Row]) -> list[_Row]:
+    """The rows, those about training data set aside where the same metric or another split tells more."""
+    counting = [
+        metric if metric and row.direction and row.comparable else None
+        for (_, metric, _), (row, _) in zip(pairs, rows, strict=True)
+    ]
+    other = [metric for metric in counting if metric and not on_training(metric)]
+    split, names = any(metric.split for metric in other), {metric.name for metric in other}
+    return [
+        (replace(row, comparable=False, better=None, note=_FITTED), Grounds())
+        if metric and on_training(metric) and (split or _bare(metric) in names)
+        else (row, base)
+        for metric, (row, base) in zip(counting, rows, strict=True)
+    ]
+
+
+def _bare(metric: Metric) -> str:
+    return metric.name[len(FITTED) :] if metric.name.casefold().startswith(FITTED) else metric.name
 
 
 def _direction(left: Metric, right: Metric) -> bool | None:

@@ -21,7 +21,7 @@ class Difference:
         a, b: ``model_id`` of the two versions.
         signature_verdict: What going from ``a`` to ``b`` means to a consumer: ``identical``, ``compatible``,
             ``breaking``, or ``unknown`` where a side has no signature.
-        signature_reasons: One line per field that differs.
+        signature_reasons: One line per field that differs, or which side alone has a signature.
         params: Hyperparameters, ``{"C": {"a": 1.0, "b": 0.5}}``; nested keys are joined by dots.
         environment: The same for interpreter, packages and code.
         files: The same for digests by path.
@@ -42,7 +42,10 @@ class Difference:
         """Nothing differs that was recorded."""
         return not (
             self.signature_reasons or self.params or self.environment or self.files or self.card
-        ) and self.signature_verdict in ("identical", "unknown")
+        ) and self.signature_verdict in (
+            "identical",
+            "unknown",
+        )  # "unknown" without a reason: neither has one
 
     def to_mapping(self) -> dict[str, JSON]:
         """JSON."""
@@ -58,12 +61,17 @@ def diff(a: ModelVersion, b: ModelVersion) -> Difference:
         a=a.model_id,
         b=b.model_id,
         signature_verdict=verdict.verdict if verdict else "unknown",
-        signature_reasons=tuple(verdict.reasons) if verdict else (),
+        signature_reasons=tuple(verdict.reasons) if verdict else _one_sided(a, b),
         params=_difference(_flat(a.hyperparams), _flat(b.hyperparams)),
         environment=_difference(_flat(a.environment), _flat(b.environment)),
         files=_difference(_digests(a.files), _digests(b.files)),
         card=_difference(_flat(a.card), _flat(b.card)),
     )
+
+
+def _one_sided(a: ModelVersion, b: ModelVersion) -> tuple[str, ...]:
+    having = [side for side, version in (("a", a), ("b", b)) if version.signature]
+    return (f"only {having[0]} has a signature",) if having else ()
 
 
 def _digests(files: tuple[FileEntry, ...]) -> dict[str, JSON]:
@@ -80,9 +88,13 @@ def _difference(left: Mapping[str, JSON], right: Mapping[str, JSON]) -> dict[str
 
 
 def _same(left: JSON, right: JSON) -> bool:
-    """``1``, ``1.0`` and ``True`` are equal to Python and not the same setting."""
+    """``1`` and ``True`` are equal to Python and not the same setting; ``1`` and ``1.0`` are one number in JSON."""
     if isinstance(left, bool) != isinstance(right, bool):
         return False
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in left)
+    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
+        return len(left) == len(right) and all(map(_same, left, right))
     return bool(left == right)
 
 

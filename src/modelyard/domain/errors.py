@@ -7,7 +7,9 @@
     │   ├── InvalidPath                      a file path inside a version
     │   ├── InvalidQuery                     a filter; carries ``position``
     │   ├── InvalidConfig                    a configuration file or variable
-    │   └── InvalidPolicy                    a model's own rules
+    │   ├── InvalidPolicy                    a model's own rules
+    │   ├── UnsupportedMediaType             a body of another kind than is read there
+    │   └── TooLarge                         more than a server takes at once
     ├── NotFound (LookupError)               what was named is not there
     │   ├── ModelNotFound
     │   ├── VersionNotFound
@@ -15,20 +17,30 @@
     │   └── BlobNotFound                     bytes that were never uploaded, or were collected
     ├── AlreadyExists (FileExistsError)      what was to be made is there, and differs
     ├── Conflict                             somebody else moved first; nothing was changed
+    │   └── PreconditionFailed               the record is not the one that ``If-Match`` names
     ├── NotAllowed (ValueError)              well formed, but a rule forbids it
     │   ├── TransitionNotAllowed             the lifecycle table has no such move
     │   ├── GateRefused                      a gate failed; carries ``verdict``
     │   ├── BumpRefused                      the version step is too small for the signature's change
     │   ├── Protected                        something still points at it
     │   └── PermissionDenied (PermissionError)
+    ├── NotAuthenticated                     the server does not know who asks
+    ├── RateLimited                          asked too often; ``data["retry_after"]`` says when to come back
+    │   └── Overloaded                       the server takes nothing more just now; ``retry_after`` as above
     ├── LoadRefused                          the load contract does not let these bytes run
     ├── IntegrityError                       what is stored is not what was stored
     │   ├── BlobDamaged                      bytes differ from their digest
     │   └── AuditBroken                      the event chain does not hold
     ├── StorageError (OSError)               the disk or the database said no
-    │   └── StorageFull
+    │   ├── StorageFull
+    │   └── Unreachable (ConnectionError)    the server did not answer
     ├── MissingDependency (ImportError)      an optional package is needed; says which extra
     └── NotSupported (NotImplementedError)   a documented limit of this backend or build
+        └── MethodNotAllowed                 the address has other methods
+
+    ModelyardWarning (UserWarning)           goes on, but should be seen; root of the warnings
+    ├── EnvironmentMismatch                  a model is loaded elsewhere than it was made
+    └── GitUnavailable                       what depends on a git work tree was done without one
 
 A failed call has changed nothing. ``code`` is stable and crosses the wire; ``detail`` is for people; ``reasons``
 lists single causes; ``data`` carries values for programs (all JSON).
@@ -116,6 +128,18 @@ class InvalidPolicy(InvalidInput):
     code = "invalid_policy"
 
 
+class UnsupportedMediaType(InvalidInput):
+    """The body of a request says that it is something else than what is read at that address."""
+
+    code = "unsupported_media_type"
+
+
+class TooLarge(InvalidInput):
+    """A body, a list or a file is larger than the server takes; ``data["limit"]`` says how much it does."""
+
+    code = "too_large"
+
+
 class NotFound(ModelyardError, LookupError):
     """What was named does not exist."""
 
@@ -158,6 +182,12 @@ class Conflict(ModelyardError):
     code = "conflict"
 
 
+class PreconditionFailed(Conflict):
+    """The record is not, or no longer, the one whose ``ETag`` the caller sent as ``If-Match``."""
+
+    code = "precondition_failed"
+
+
 class NotAllowed(ModelyardError, ValueError):
     """A rule of the registry forbids it."""
 
@@ -192,6 +222,24 @@ class PermissionDenied(NotAllowed, PermissionError):
     """The caller's role does not permit the action."""
 
     code = "permission_denied"
+
+
+class NotAuthenticated(ModelyardError):
+    """No credential was given, or one that is unknown, expired or revoked."""
+
+    code = "not_authenticated"
+
+
+class RateLimited(ModelyardError):
+    """Too many calls in too short a time. ``data["retry_after"]``: seconds after which the next may come."""
+
+    code = "rate_limited"
+
+
+class Overloaded(RateLimited):
+    """The server has its hands full or is being stopped; nothing was begun."""
+
+    code = "overloaded"
 
 
 class LoadRefused(ModelyardError):
@@ -230,6 +278,12 @@ class StorageFull(StorageError):
     code = "storage_full"
 
 
+class Unreachable(StorageError, ConnectionError):
+    """The server did not answer: not there, gone while answering, or no server at all."""
+
+    code = "unreachable"
+
+
 class MissingDependency(ModelyardError, ImportError):
     """An optional package is needed; the message names the extra to install."""
 
@@ -240,3 +294,21 @@ class NotSupported(ModelyardError, NotImplementedError):
     """A documented limit."""
 
     code = "not_supported"
+
+
+class MethodNotAllowed(NotSupported):
+    """The address is there, with other methods; ``data["allow"]`` names them."""
+
+    code = "method_not_allowed"
+
+
+class ModelyardWarning(UserWarning):
+    """Root of the warnings: something goes on that somebody should see."""
+
+
+class EnvironmentMismatch(ModelyardWarning):
+    """A model is about to be loaded with another interpreter or other packages than it was made with."""
+
+
+class GitUnavailable(ModelyardWarning):
+    """Something that git was asked for was done without it: there is no work tree, no commit or no git program."""

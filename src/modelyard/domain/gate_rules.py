@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from modelyard.domain import card as cards
+from modelyard.domain import signature_given, signature_verdict
 from modelyard.domain.errors import InvalidInput, NotFound
 from modelyard.domain.metrics import direction, latest, number, qualified, resolve
 from modelyard.domain.promotion_case import Finding, PromotionCase, Requirement
@@ -152,8 +153,8 @@ def _young_enough(requirement: Requirement, case: PromotionCase) -> Finding:
     return Finding(passed=passed, observed=round(age, 3), origin="time of registration", reason=reason)
 
 
-def _same_signature(requirement: Requirement, case: PromotionCase) -> Finding:
-    """Equal or not: a new signature that merely gained something counts as different here."""
+def _fitting_signature(requirement: Requirement, case: PromotionCase) -> Finding:
+    """Whoever uses the incumbent can use the newcomer; what the incumbent describes has to be described."""
     ours = case.version.signature
     if not ours:
         return Finding(passed=False, reason="no signature is recorded")
@@ -161,18 +162,26 @@ def _same_signature(requirement: Requirement, case: PromotionCase) -> Finding:
         return Finding(
             passed=True, observed=True, origin="signature", reason="there is no incumbent to compare with"
         )
-    theirs = case.incumbent.signature
-    if not theirs:
+    theirs = case.incumbent.signature or {}
+    found = signature_verdict.recorded(theirs, ours)
+    if found is None:
         return Finding(passed=False, origin="signature", reason="the incumbent has no signature")
-    reason = "" if ours == theirs else "the signature differs from the incumbent's"
-    return Finding(passed=ours == theirs, observed=ours == theirs, origin="signatures of both", reason=reason)
+    silent = [part for part in ("inputs", "outputs") if part in theirs and part not in ours]
+    lacking = [f"{part} are not described, as the incumbent's are" for part in silent]
+    reason = "; ".join([*found.breaking, *lacking])
+    return Finding(passed=not reason, observed=found.verdict, origin="signatures of both", reason=reason)
 
 
 def _schema_documented(requirement: Requirement, case: PromotionCase) -> Finding:
-    signature = case.version.signature or {}
-    lacking = [part for part in ("inputs", "outputs") if not signature.get(part)]
+    """Inputs and outputs are there, and every field says its type."""
+    signature = signature_given.stored(case.version.signature)
+    inputs, outputs = (signature.inputs, signature.outputs) if signature else ((), ())
+    lacking = [part for part, fields in (("inputs", inputs), ("outputs", outputs)) if not fields]
+    untyped = [field.name for field in (*(inputs or ()), *(outputs or ())) if field.type == "any"]
     reason = f"the signature lacks {' and '.join(lacking)}" if lacking else ""
-    return Finding(passed=not lacking, observed=not lacking, origin="signature", reason=reason)
+    if untyped and not lacking:
+        reason = f"nobody stated the type of {', '.join(quoted(name) for name in untyped[:5])}"
+    return Finding(passed=not reason, observed=not reason, origin="signature", reason=reason)
 
 
 def _approved(requirement: Requirement, case: PromotionCase) -> Finding:
@@ -216,6 +225,14 @@ def _not_unsafe(requirement: Requirement, case: PromotionCase) -> Finding:
     return Finding(
         passed=passed, observed=verdict, origin="scan of all files", reason="" if passed else reason
     )
+
+
+def _not_withdrawn(requirement: Requirement, case: PromotionCase) -> Finding:
+    withdrawn = case.version.withdrawn
+    own = (f"it was withdrawn: {withdrawn.reason}",) if withdrawn else ()
+    found = "; ".join((*own, *case.origins))
+    reason = f"{found}; reinstate it, or force it with a reason" if found else ""
+    return Finding(passed=not found, observed=bool(found), origin="withdrawal", reason=reason)
 
 
 def _why(version: ModelVersion) -> str:
@@ -298,10 +315,10 @@ KINDS: Final[Mapping[str, Kind]] = {
     ),
     "max_age_days": Kind(takes=_margin, rule=_young_enough, meaning="Registered at most this many days ago."),
     "signature_compatible": Kind(
-        takes=_yes, rule=_same_signature, meaning="Same input and output schema as the incumbent."
+        takes=_yes, rule=_fitting_signature, meaning="Whoever uses the incumbent can use it as before."
     ),
     "schema_documented": Kind(
-        takes=_yes, rule=_schema_documented, meaning="Inputs and outputs are described."
+        takes=_yes, rule=_schema_documented, meaning="Inputs and outputs are described, with types."
     ),
     "documentation_complete": Kind(
         takes=_yes, rule=_documented, meaning="The model card has its required fields."
@@ -317,6 +334,12 @@ KINDS: Final[Mapping[str, Kind]] = {
     ),
     "check": Kind(
         takes=_yes, rule=_checked, meaning="Any other name: the recorded check of that name.", written=False
+    ),
+    "not_withdrawn": Kind(
+        takes=_yes,
+        rule=_not_withdrawn,
+        meaning="Nobody said of it, or of what it was made of, that it is not to be used any more.",
+        written=False,
     ),
     "not_unsafe": Kind(
         takes=_yes, rule=_not_unsafe, meaning="No file is judged unsafe, and no scan failed.", written=False

@@ -139,10 +139,15 @@ def _result(requirement: Requirement, case: PromotionCase) -> RuleResult:
 
 
 def _own_rules(case: PromotionCase) -> tuple[Requirement, ...]:
-    """A version judged ``unsafe`` or ``error`` cannot leave development nor rise; the way down stays open."""
-    if not _rises(case.version.stage, case.target):
-        return ()
-    return (Requirement(key="not_unsafe", kind="not_unsafe", subject="", value=True, source="registry"),)
+    """A version judged ``unsafe`` or ``error`` cannot leave development nor rise; the way down stays open.
+
+    A withdrawn one, or one made of something withdrawn, does not go live, unless that is forced.
+    """
+    found = ["not_unsafe"] if _rises(case.version.stage, case.target) else []
+    withdrawn = case.version.withdrawn or case.origins
+    if case.target is ModelStage.PRODUCTION and withdrawn and not case.forced:
+        found.append("not_withdrawn")
+    return tuple(Requirement(key=key, kind=key, subject="", value=True, source="registry") for key in found)
 
 
 def _rises(current: ModelStage, target: ModelStage) -> bool:
@@ -153,10 +158,13 @@ def _rises(current: ModelStage, target: ModelStage) -> bool:
 
 
 def _warnings(case: PromotionCase) -> tuple[str, ...]:
-    """An ``unknown`` scan does not stop a promotion, but nobody should miss it."""
-    if _own_rules(case) and scan_verdict(case.version) == "unknown":
-        return ("Some files could not be judged safe: the scan's verdict is unknown.",)
-    return ()
+    """An ``unknown`` scan does not stop a promotion, but nobody should miss it; nor that it is a withdrawn version."""
+    found = []
+    if _rises(case.version.stage, case.target) and scan_verdict(case.version) == "unknown":
+        found.append("Some files could not be judged safe: the scan's verdict is unknown.")
+    if case.version.withdrawn:
+        found.append(f"The version was withdrawn: {case.version.withdrawn.reason}")
+    return *found, *(f"Its {line}" for line in case.origins)
 
 
 # --- reading ------------------------------------------------------------------------------------------------

@@ -36,6 +36,12 @@ PROPORTIONS: Final = frozenset(
 counts.
 """
 
+TRAINING: Final = ("train", "training")
+"""Splits that a version was fitted to: how well it repeats them says little about anything else."""
+
+FITTED: Final = "train_"
+"""What names of metrics begin with that say so themselves."""
+
 _SPLITS = ("test_", "val_", "validation_", "train_", "dev_", "eval_", "holdout_")
 _ROUNDING = 0.01  # recorded numbers are often rounded to two digits; more than this is another measurement
 
@@ -91,6 +97,12 @@ def _is_proportion(metric: Metric) -> bool:
     name = metric.name.casefold()
     bare = next((name.removeprefix(split) for split in _SPLITS if name.startswith(split)), name)
     return bare in PROPORTIONS and 0 <= metric.value <= 1
+
+
+def on_training(metric: Metric) -> bool:
+    """Whether a number was measured on what the version was fitted to, as its split or its name says."""
+    split = metric.split.rpartition("/")[2].casefold()
+    return split in TRAINING or metric.name.casefold().startswith(FITTED)
 
 
 # --- the same data? -----------------------------------------------------------------------------------------

@@ -66,10 +66,10 @@ def parse_metrics(
         by: Who records them.
 
     Returns:
-        In the order given. NaN is kept: it is a finding too, and fails every gate.
+        In the order given.
 
     Raises:
-        InvalidInput: Names the metric and what is wrong with it: text, a boolean, an infinite value, an
+        InvalidInput: Names the metric and what is wrong with it: text, a boolean, NaN or an infinite value, an
             unknown key.
     """
     if given is None:
@@ -87,6 +87,7 @@ def _items(given: Any) -> Iterable[Any]:
 
 def _listed(item: Any, at: datetime, by: str) -> Metric:
     if isinstance(item, Metric):
+        _finite(item.name, item.value)
         return item
     if not isinstance(item, Mapping) or "name" not in item:
         raise InvalidInput(f"Metrics: expected a mapping with 'name' and 'value', found {quoted(item)}.")
@@ -94,7 +95,7 @@ def _listed(item: Any, at: datetime, by: str) -> Metric:
 
 
 def _metric(name: Any, given: Any, at: datetime, by: str) -> Metric:
-    _check_name(name)
+    check_name(name)
     fields = given if isinstance(given, Mapping) else {"value": given}
     for key in fields:
         if key not in FIELDS:
@@ -106,7 +107,7 @@ def _metric(name: Any, given: Any, at: datetime, by: str) -> Metric:
         raise InvalidInput(f"Metric {name!r}: 'value' is missing.")
     return Metric(
         name=name,
-        value=number(fields["value"], f"Metric {name!r}"),
+        value=_finite(name, fields["value"]),
         at=at,
         by=by,
         n=_sample_size(name, fields.get("n")),
@@ -118,7 +119,8 @@ def _metric(name: Any, given: Any, at: datetime, by: str) -> Metric:
     )
 
 
-def _check_name(name: Any) -> None:
+def check_name(name: Any) -> None:
+    """Raise ``InvalidInput`` unless ``name`` may name a metric."""
     fine = isinstance(name, str) and 0 < len(name) <= LONGEST_NAME and name.isprintable()
     if not fine or name != name.strip() or INVISIBLE.search(name):
         raise InvalidInput(
@@ -127,11 +129,13 @@ def _check_name(name: Any) -> None:
 
 
 def number(value: Any, what: str) -> float:
-    """A finite number or NaN, as ``float``; numpy's scalars are welcome.
+    """A finite number or NaN, as ``float``; numpy's scalars are welcome, and the text ``"NaN"``, as JSON has it.
 
     Raises:
         InvalidInput: ``what`` begins the message.
     """
+    if isinstance(value, str) and value == "NaN":
+        return math.nan
     if type(value).__name__ in ("bool", "bool_") or isinstance(value, (str, bytes, bytearray)):
         raise InvalidInput(f"{what}: expected a number, found {quoted(value)}.")
     try:
@@ -140,6 +144,16 @@ def number(value: Any, what: str) -> float:
         raise InvalidInput(f"{what}: expected a number, found {quoted(value)} ({error}).") from error
     if math.isinf(found):
         raise InvalidInput(f"{what}: expected a finite number, found {found}.")
+    return found
+
+
+def _finite(name: str, value: Any) -> float:
+    """A measured value. What could not be measured is no measurement: left out, a gate finds it missing."""
+    found = number(value, f"Metric {name!r}")
+    if math.isnan(found):
+        raise InvalidInput(
+            f"Metric {name!r}: expected a finite number, found NaN. Leave out what could not be measured."
+        )
     return found
 
 
@@ -192,8 +206,8 @@ def latest(metrics: Iterable[Metric]) -> dict[tuple[str, str, str], Metric]:
 
 def qualified(metric: Metric) -> str:
     """Name and place, as a rule would write it: ``accuracy``, ``accuracy[test]``, ``accuracy[iris/test]``."""
-    place = _place(metric)
-    return f"{metric.name}[{place}]" if place else metric.name
+    where = place(metric)
+    return f"{metric.name}[{where}]" if where else metric.name
 
 
 def resolve(version: ModelVersion, spec: str) -> Metric:
@@ -226,10 +240,10 @@ def find(metrics: Iterable[Metric], spec: str) -> Metric:
 
 
 def _placed(candidates: list[Metric], spec: str, qualifier: str | None) -> Metric:
-    found = [m for m in candidates if qualifier is None or qualifier in _places(m)]
+    found = [m for m in candidates if qualifier is None or qualifier in places(m)]
     if len(found) == 1:
         return found[0]
-    choices = ", ".join(f"{m.name}[{_place(m)}]" for m in candidates)
+    choices = ", ".join(f"{m.name}[{place(m)}]" for m in candidates)
     if found:
         raise InvalidInput(f"Metric {quoted(spec)} was measured in several places: write one of {choices}.")
     raise NotFound(f"Metric {quoted(spec)} is missing: recorded are {choices}.")
@@ -243,12 +257,14 @@ def split_spec(spec: str, names: Iterable[str] = ()) -> tuple[str, str | None]:
     return name, qualifier
 
 
-def _place(metric: Metric) -> str:
+def place(metric: Metric) -> str:
+    """Where a number was measured: ``iris/test``, ``test``, or empty."""
     return "/".join(part for part in (metric.dataset, metric.split) if part)
 
 
-def _places(metric: Metric) -> set[str]:
-    return {_place(metric), metric.dataset, metric.split} - ({""} if _place(metric) else set())
+def places(metric: Metric) -> set[str]:
+    """The qualifiers that fit a measurement: its data set, its split, both; ``""`` if it names none."""
+    return {place(metric), metric.dataset, metric.split} - ({""} if place(metric) else set())
 
 
 def match_names(name: str, names: Iterable[str]) -> tuple[str, ...]:

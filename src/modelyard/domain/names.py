@@ -17,6 +17,7 @@ from modelyard.domain.errors import InvalidInput, InvalidName
 from modelyard.domain.paths import check_path as check_path
 from modelyard.domain.paths import check_paths as check_paths
 from modelyard.domain.records import ModelStage
+from modelyard.domain.slugs import is_slug_of as is_slug_of
 from modelyard.domain.slugs import make_slug as make_slug
 from modelyard.domain.text import INVISIBLE, check_text, csv_safe, fold, plain, shown, storable_problem
 
@@ -34,6 +35,7 @@ __all__ = [
     "csv_safe",
     "fold",
     "is_id",
+    "is_slug_of",
     "make_slug",
     "plain",
 ]

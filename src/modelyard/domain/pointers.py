@@ -139,7 +139,9 @@ def left_by_rollback(moves: Iterable[Move]) -> dict[int, datetime]:
 
 
 def reaches(model: Model, version: ModelVersion) -> tuple[str, ...]:
-    """What protects a version: aliases on it, stage ``production``, a stage its policy protects, a legal hold."""
+    """What protects a version: aliases on it, stage ``production``, a stage its policy protects, a legal hold, a
+    running experiment.
+    """
     found = [f"alias {a.name!r}" for a in model.aliases.values() if a.number == version.number]
     if version.number in model.holders.get(ModelStage.PRODUCTION.value, ()):
         found.append("stage 'production'")
@@ -147,6 +149,9 @@ def reaches(model: Model, version: ModelVersion) -> tuple[str, ...]:
         found.append(f"stage {version.stage.value!r}, which the policy protects")
     if version.legal_hold:
         found.append(f"legal hold ({version.legal_hold})")
+    found += [
+        f"running experiment {name}" for name, needed in model.experiments.items() if version.number in needed
+    ]
     return tuple(found)
 
 

@@ -22,6 +22,7 @@ from modelyard.domain.retention import Retention
 from modelyard.domain.spelling import hint, quoted
 
 INCUMBENT_GOES_TO: Final = ("deprecated", "archived")
+ON_MISMATCH: Final = ("warn", "refuse", "ignore")
 LONGEST_RETENTION: Final = 36_500  # days; a century, and safely inside what a date can hold
 
 _ONE_IN_PRODUCTION: Final[Mapping[str, int]] = {"production": 1}
@@ -44,6 +45,9 @@ class Policy:
             call and the settings of whoever loads do. It is shown where a load is refused.
         protected_stages: Stages whose holders cannot be deleted without force and a reason, besides
             ``production``.
+        clean_git: Whether a version may be registered only from a git work tree whose tracked files are as committed.
+        environment: What loading does where interpreter or packages differ in their major version from those that
+            the version was made with: ``warn``, ``refuse`` or ``ignore``.
         at, by: When and by whom this version of the policy was written.
     """
 
@@ -57,6 +61,8 @@ class Policy:
     retention: Retention = field(default_factory=Retention)
     trust: tuple[str, ...] = ()
     protected_stages: tuple[str, ...] = ()
+    clean_git: bool = False
+    environment: str = "warn"
     at: datetime | None = None
     by: str = ""
 
@@ -185,6 +191,12 @@ def _choice(value: Any, where: str, choices: tuple[str, ...]) -> str:
     return value
 
 
+def _switch(value: Any, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidPolicy(f"{where}: expected true or false, found {quoted(value)}.")
+    return value
+
+
 def _stage(value: Any, where: str) -> str:
     try:
         return _stage_or_error(value).value
@@ -297,6 +309,8 @@ _READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "retention": _retention,
     "trust": _trust,
     "protected_stages": _stages,
+    "clean_git": lambda value: _switch(value, "clean_git"),
+    "environment": lambda value: _choice(value, "environment", ON_MISMATCH),
     "at": _moment,
     "by": _author,
 }
@@ -323,6 +337,8 @@ def to_mapping(policy: Policy) -> dict[str, JSON]:
         },
         "trust": list(policy.trust),
         "protected_stages": list(policy.protected_stages),
+        "clean_git": policy.clean_git,
+        "environment": policy.environment,
         "at": policy.at.isoformat() if policy.at is not None else None,
         "by": policy.by,
     }

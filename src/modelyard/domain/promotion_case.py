@@ -45,6 +45,8 @@ class PromotionCase:
         card_fields: What `documentation_complete` asks for.
         approvals: Names of the people whose approval is valid for this promotion.
         signers: Identities whose signature over the version was verified.
+        forced: The caller insists and says why: a withdrawn version may go live.
+        origins: What it was made of and is withdrawn, one line each; a copy's original is among it.
     """
 
     at: datetime
@@ -55,6 +57,8 @@ class PromotionCase:
     card_fields: tuple[str, ...] = DEFAULT_FIELDS
     approvals: tuple[str, ...] = ()
     signers: tuple[str, ...] = ()
+    forced: bool = False
+    origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,12 +67,14 @@ def _values(field: Field, version: ModelVersion) -> tuple[JSON, ...]:
             return (*filter(None, [version.parent]), *_edges(version, "parent"))
         case "dataset":
             return _edges(version, "dataset")
+        case "withdrawn":
+            return (version.withdrawn.reason,) if version.withdrawn else ()
     value = _value(field, version)
     return () if value is None else (value,)
 
 
 def _edges(version: ModelVersion, kind: str) -> tuple[str, ...]:
-    return tuple(edge.target for edge in version.lineage if edge.kind == kind)
+    return tuple(edge.target for edge in version.edges if edge.kind == kind)
 
 
 def _value(field: Field, version: ModelVersion) -> JSON:

@@ -66,6 +66,7 @@ _ROWS: Final = (
     FieldInfo(name="digest", kind="text", help="sha256: and 64 hex digits"),
     FieldInfo(name="parent", kind="text", help="model_id of any version it came from", multiple=True),
     FieldInfo(name="dataset", kind="text", help="any data set its lineage names", multiple=True),
+    FieldInfo(name="withdrawn", kind="text", help="why it is not to be used any more", multiple=True),
     FieldInfo(
         name="scan",
         kind="choice",

@@ -64,7 +64,7 @@ class FlavorRecord:
     """How the ``model`` files were written, and so how they are read.
 
     Attributes:
-        name: ``joblib``, ``pickle``, ``skops``, ``safetensors``, ``numpy``, ``file``, ``directory``.
+        name: ``joblib``, ``pickle``, ``xgboost``, ``onnx``, ``safetensors``, ``file``, ``directory`` ...
         entry: Path of the file (or ``"."`` for the whole directory) that the flavor opens.
         options: The flavor's own choices, for example ``{"compress": 3}``.
         framework: For example ``scikit-learn``; empty if unknown.
@@ -113,7 +113,7 @@ class Metric:
 
     Attributes:
         name: For example ``accuracy`` or ``latency_ms``.
-        value: Finite or NaN; NaN is stored as such and fails every gate.
+        value: Finite. Stores also hold NaN, from times when it could be given; it fails every gate.
         at: When it was recorded.
         by: Who recorded it.
         n: Sample size, if known.
@@ -160,6 +160,15 @@ class LineageEdge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal:
+    """Why something is not to be used any more, since when, and by whose word."""
+
+    reason: str
+    at: datetime
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelVersion:
     """One version: immutable content and facts, plus the mutable facts named last.
 
@@ -200,6 +209,8 @@ class ModelVersion:
     card_version: int = 0
     aliases: tuple[str, ...] = ()
     scans: Mapping[str, ScanReport] = field(default_factory=dict)
+    links: tuple[LineageEdge, ...] = ()
+    withdrawn: Withdrawal | None = None
     successor: str | None = None
     rolled_back_at: datetime | None = None
     staged_at: datetime | None = None
@@ -216,6 +227,11 @@ class ModelVersion:
     def performance_metrics(self) -> dict[str, float]:
         """Latest value of each metric by name; where data sets differ, the one recorded last."""
         return {m.name: m.value for m in self.metrics}
+
+    @property
+    def edges(self) -> tuple[LineageEdge, ...]:
+        """Lineage as registered, then what was linked later."""
+        return self.lineage + self.links
 
     @property
     def size(self) -> int:
@@ -259,6 +275,7 @@ class Model:
         latest: ``model_id`` of what ``latest`` means, or ``None``; ``latest_rank`` is its sort key.
         holders: Stage value -> numbers that hold it, in the order in which they got there; only for the stages
             whose holders are few and matter (``domain.pointers.TRACKED``).
+        experiments: Running experiment -> numbers of the versions it needs.
         sequence, head, head_at: Last event of this model's chain: its number, hash and time.
     """
 
@@ -276,6 +293,7 @@ class Model:
     latest: str | None = None
     latest_rank: str = ""
     holders: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    experiments: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     sequence: int = 0
     head: str = ""
     head_at: datetime | None = None
@@ -313,6 +331,16 @@ class Blob:
     touched_at: datetime
     encoding: str = "identity"
     scan: ScanReport | None = None
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What is known of a data set, base model, code commit or run besides that versions name it."""
+
+    kind: str
+    target: str
+    withdrawn: Withdrawal | None = None
     revision: int = 0
 
 

@@ -32,6 +32,9 @@ SUFFIXES: Final = (".jsonl", ".parquet")
 MOST_EXAMPLES: Final = 1_000_000
 MOST_BYTES: Final = 256 * 2**20
 MOST_COLUMNS: Final = 100
+MOST_NUMBERS: Final = 5_000_000
+"""Rows times columns. They are 8 bytes each, and some microseconds until they are sorted, checked and tested: a small
+file of a constant column can unfold into as many as it likes."""
 LONGEST_ID: Final = 200  # characters
 LARGEST: Final = 1e100  # squares and sums of this size stay finite
 
@@ -113,17 +116,25 @@ def parse_lines(data: bytes) -> Results:
             columns = {name: array("d") for name, value in row.items() if name != ID and _measured(value)}
         _append(columns, row, number)
         ids.append(row[ID])
-        check_count(len(ids))
+        check_count(len(ids), len(columns))
     return checked(ids, columns)
 
 
 def _row(line: bytes, number: int) -> dict[str, Any]:
     try:
-        row = json.loads(line, parse_constant=_no_constant)
+        text = line.decode("utf-8-sig")  # of bytes, `loads` would guess
+        row = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"line {number}: expected a JSON object with finite numbers ({error})") from error
     if not isinstance(row, dict) or ID not in row:
         raise InvalidInput(f"line {number}: expected a JSON object with {ID!r}, found {quoted(row)}")
+    return row
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise ValueError("found a key twice in one object")
     return row
 
 
@@ -156,7 +167,7 @@ def checked(ids: Sequence[Any], columns: Mapping[str, Sequence[float]]) -> Resul
         InvalidInput: No examples, too many, or one twice; no columns of numbers, too many, or two for one
             metric; a number that is not finite or beyond `LARGEST`.
     """
-    check_count(len(ids))
+    check_count(len(ids), len(columns))
     names = tuple(map(_id, ids))
     if not names:
         raise InvalidInput("expected at least one example, found none")
@@ -167,10 +178,15 @@ def checked(ids: Sequence[Any], columns: Mapping[str, Sequence[float]]) -> Resul
     return Results(ids=names, columns=_metrics(columns, names))
 
 
-def check_count(count: int) -> None:
-    """Raise ``InvalidInput`` if a file holds more examples than are read."""
-    if count > MOST_EXAMPLES:
+def check_count(examples: int, columns: int) -> None:
+    """Raise ``InvalidInput`` if a file holds more examples, or more numbers, than are read."""
+    if examples > MOST_EXAMPLES:
         raise InvalidInput(f"expected at most {MOST_EXAMPLES:,} examples, found more")
+    if examples * columns > MOST_NUMBERS:
+        raise InvalidInput(
+            f"expected at most {MOST_NUMBERS:,} numbers (examples times columns), found more in {columns} columns; "
+            "leave out the columns that no metric is the mean of, or examples"
+        )
 
 
 def check_columns(count: int) -> None:

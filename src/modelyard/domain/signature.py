@@ -197,6 +197,21 @@ def _wrong(name: str, expected: str, found: object, near: str = "") -> InvalidIn
     return InvalidInput(f"signature, {where}: expected {expected}, found {quoted(found)}.{near}")
 
 
+def check_keys(item: Mapping[str, JSON], known: Sequence[str], where: str) -> None:
+    """Refuse what a field says that nobody would read.
+
+    Raises:
+        InvalidInput: It names the key, the nearest known one, and the field.
+    """
+    for key in item:
+        if key not in known:
+            named = f", field {quoted(item['name'])}" if item.get("name") else ""
+            raise InvalidInput(
+                f"{where}{named}: expected the keys {', '.join(known)}, found {quoted(key)}."
+                f"{hint(str(key), known)}"
+            )
+
+
 def _check_type(name: str, given: object) -> None:
     if not isinstance(given, str) or given not in TYPES:
         near = hint(given, TYPES) if isinstance(given, str) else ""

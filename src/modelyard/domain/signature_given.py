@@ -8,13 +8,13 @@ from typing import Any, Final, TypeVar
 
 from modelyard.domain import signature_mlflow as mlflow
 from modelyard.domain.errors import InvalidInput
-from modelyard.domain.signature import DEEPEST, FORM, Field, Param, Signature
+from modelyard.domain.signature import DEEPEST, FORM, Field, Param, Signature, check_keys
 from modelyard.domain.spelling import hint, quoted
 
 T = TypeVar("T")
 
 _PARTS: Final = ("inputs", "outputs", "params")
-_FIELD_KEYS: Final = ("name", "type", "shape", "optional", "fields")
+_FIELD_KEYS: Final = ("name", "type", "shape", "optional", "required", "fields")
 _PARAM_KEYS: Final = ("name", "type", "shape", "default", "fields")
 
 
@@ -65,7 +65,9 @@ def _document(given: Any) -> Mapping[Any, Any]:
 
 def _loaded(text: str, what: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_once)
+    except InvalidInput:
+        raise
     except (ValueError, RecursionError):
         raise InvalidInput(f"{what}: expected JSON such as {FORM}, found {quoted(text)}.") from None
 
@@ -94,11 +96,11 @@ def _field(item: Any, where: str, depth: int = 1) -> Field:
         return item
     _check_entry(item, where)
     if mlflow.is_entry(item):
-        return mlflow.read_field(item, where)
-    _check_keys(item, _FIELD_KEYS, where)
+        return mlflow.read_field(item, where, inside=depth > 1)
+    check_keys(item, _FIELD_KEYS, where)
     parts = _nested(item, where, depth)
-    known = {key: item[key] for key in ("name", "shape", "optional") if item.get(key) is not None}
-    return Field(type=item.get("type", ""), fields=parts, **known)
+    known = {key: item[key] for key in ("name", "shape") if item.get(key) is not None}
+    return Field(type=item.get("type", ""), fields=parts, optional=mlflow.is_optional(item, where), **known)
 
 
 def _nested(item: Mapping[str, Any], where: str, depth: int) -> tuple[Field, ...]:
@@ -116,7 +118,7 @@ def _param(item: Any, where: str) -> Param:
     _check_entry(item, where)
     if mlflow.is_entry(item):
         return mlflow.read_param(item, where)
-    _check_keys(item, _PARAM_KEYS, where)
+    check_keys(item, _PARAM_KEYS, where)
     known = {key: item[key] for key in ("shape", "default") if item.get(key) is not None}
     return Param(
         name=item.get("name", ""), type=item.get("type", ""), fields=_nested(item, where, 1), **known
@@ -128,11 +130,12 @@ def _check_entry(item: Any, where: str) -> None:
         raise InvalidInput(f"{where}: expected fields such as {FORM}, found {quoted(item)}.")
 
 
-def _check_keys(item: Mapping[Any, Any], known: tuple[str, ...], where: str) -> None:
-    for key in item:
-        if key not in known:
-            named = f", field {quoted(item['name'])}" if item.get("name") else ""
-            raise InvalidInput(
-                f"{where}{named}: expected the keys {', '.join(known)}, found {quoted(key)}."
-                f"{hint(str(key), known)}"
-            )
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; of a key given twice nobody knows which value was meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for place, (key, _) in enumerate(pairs) if key in dict(pairs[:place]))
+        raise InvalidInput(
+            f"signature: the key {quoted(twice)} stands twice in one JSON object; give it once."
+        )
+    return found

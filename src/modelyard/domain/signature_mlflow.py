@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from modelyard.domain.errors import InvalidInput
 from modelyard.domain.records import JSON
-from modelyard.domain.signature import DEEPEST, FREE, TYPES, Field, Param, Signature
+from modelyard.domain.signature import DEEPEST, FREE, TYPES, Field, Param, Signature, check_keys
 from modelyard.domain.spelling import quoted
 
 _COLUMNS: Final = {
@@ -57,7 +57,8 @@ _TENSORS: Final = {theirs: ours for ours, theirs in _AS_TENSOR.items()}
 """NumPy's names -> ours; texts, bytes and times carry their width or unit there, which is cut off before."""
 
 _OWN_WORDS: Final = frozenset({*_COLUMNS, "tensor", "array"} - set(TYPES))
-_OWN_KEYS: Final = frozenset({"required", "tensor-spec", "items", "properties", "values"})
+_PART: Final = {"array": "items", "object": "properties", "map": "values", "tensor": "tensor-spec"}
+"""Type -> the key that says what is in it."""
 
 
 # --- from MLflow --------------------------------------------------------------------------------------------
@@ -66,20 +67,28 @@ _OWN_KEYS: Final = frozenset({"required", "tensor-spec", "items", "properties", 
 def is_entry(item: Mapping[Any, Any]) -> bool:
     """Whether a field is written in MLflow's words. (Some words are both's, and mean the same.)"""
     word = item.get("type")
-    return bool(_OWN_KEYS & set(item)) or (isinstance(word, str) and word in _OWN_WORDS)
+    return bool(set(_PART.values()) & set(item)) or (isinstance(word, str) and word in _OWN_WORDS)
 
 
-def read_field(item: Mapping[str, Any], where: str) -> Field:
-    """A column or tensor of an MLflow schema.
+def read_field(item: Mapping[str, Any], where: str, *, inside: bool = False) -> Field:
+    """A column or tensor of an MLflow schema. MLflow's plain columns have no shape; here one may be given.
+
+    Args:
+        item: The entry.
+        where: The part of the signature, for messages.
+        inside: It is a part of an object, and so has no axis of rows.
 
     Raises:
-        InvalidInput: It is neither; ``where`` says in which part.
+        InvalidInput: It is neither, or says something that nobody would read.
     """
-    if item.get("type") == "tensor":
-        return _tensor(item, where)
-    inner = _value(item, where, 1)
-    shape = None if inner.shape is None else (FREE, *inner.shape)
-    return replace(inner, name=item.get("name") or "", shape=shape, optional=_is_optional(item))
+    word, optional = item.get("type"), is_optional(item, where)
+    if word == "tensor":
+        return replace(_tensor(item, where), optional=optional)
+    plain = isinstance(word, str) and word in _COLUMNS
+    inner = _value(item, where, 1, ("name", "required", "optional", *(("shape",) if plain else ())))
+    rows = () if inside else (FREE,)
+    shape = item.get("shape") if inner.shape is None else (*rows, *inner.shape)
+    return replace(inner, name=_name(item), shape=shape, optional=optional)
 
 
 def read_param(item: Mapping[str, Any], where: str) -> Param:
@@ -88,12 +97,13 @@ def read_param(item: Mapping[str, Any], where: str) -> Param:
     Raises:
         InvalidInput: It is none.
     """
-    inner = _value({key: part for key, part in item.items() if key != "shape"}, where, 1)
-    shape = item.get("shape")
+    inner = _value(item, where, 1, ("name", "default", "shape"))
+    if inner.shape is not None:
+        raise _odd(item, where)
     return Param(
-        name=item.get("name") or "",
+        name=_name(item),
         type=inner.type,
-        shape=None if shape is None else tuple(shape),
+        shape=item.get("shape"),
         default=item.get("default"),
         fields=inner.fields,
     )
@@ -106,15 +116,37 @@ def numbered(fields: tuple[Field, ...]) -> tuple[Field, ...]:
     return tuple(replace(field, name=str(index)) for index, field in enumerate(fields))
 
 
-def _is_optional(item: Mapping[str, Any]) -> bool:
-    return item.get("required") is False or item.get("optional") is True
+def is_optional(item: Mapping[str, Any], where: str) -> bool:
+    """What a field says by ``optional``, by MLflow's ``required``, or by neither.
+
+    Raises:
+        InvalidInput: One is no boolean, or they contradict each other.
+    """
+    said = {key: item[key] for key in ("optional", "required") if item.get(key) is not None}
+    for key, value in said.items():
+        if not isinstance(value, bool):
+            raise InvalidInput(
+                f"{where}, field {quoted(item.get('name') or '')}: expected true or false as {key}, "
+                f"found {quoted(value)}."
+            )
+    if len(said) == 2 and said["optional"] is said["required"]:
+        raise InvalidInput(
+            f"{where}, field {quoted(item.get('name') or '')}: optional and required contradict each other."
+        )
+    return said.get("optional") is True or said.get("required") is False
+
+
+def _name(item: Mapping[str, Any]) -> Any:
+    return "" if item.get("name") is None else item["name"]
 
 
 def _tensor(item: Mapping[str, Any], where: str) -> Field:
+    check_keys(item, ("name", "type", "tensor-spec", "required", "optional"), where)
     spec = item.get("tensor-spec")
     if not isinstance(spec, Mapping) or not isinstance(spec.get("dtype"), str):
         raise _odd(item, where)
-    return Field(name=item.get("name") or "", type=_from_numpy(spec["dtype"], where), shape=spec.get("shape"))
+    check_keys(spec, ("dtype", "shape"), f"{where}, tensor-spec")
+    return Field(name=_name(item), type=_from_numpy(spec["dtype"], where), shape=spec.get("shape"))
 
 
 def _from_numpy(dtype: str, where: str) -> str:
@@ -127,11 +159,13 @@ def _from_numpy(dtype: str, where: str) -> str:
     return _TENSORS[bare]
 
 
-def _value(item: Mapping[str, Any], where: str, depth: int) -> Field:
-    """What one row holds, without name; arrays become axes."""
+def _value(item: Mapping[str, Any], where: str, depth: int, also: tuple[str, ...] = ()) -> Field:
+    """What one row holds, without name; arrays become axes. ``also``: keys that the caller reads."""
     if not isinstance(item, Mapping) or depth > DEEPEST:
         raise _odd(item, where)
     word = item.get("type")
+    if isinstance(word, str) and (word in _COLUMNS or word in _PART):
+        check_keys(item, ("type", *([_PART[word]] if word in _PART else ()), *also), where)
     if word == "array":
         inner = _value(item.get("items", {}), where, depth + 1)
         return replace(inner, shape=(FREE, *(inner.shape or ())))
@@ -149,7 +183,11 @@ def _properties(item: Mapping[str, Any], where: str, depth: int) -> tuple[Field,
     if not isinstance(given, Mapping):
         raise _odd(item, where)
     return tuple(
-        replace(_value(part, where, depth + 1), name=name, optional=_is_optional(part))
+        replace(
+            _value(part, where, depth + 1, ("required", "optional")),
+            name=name,
+            optional=is_optional(part, f"{where}, {quoted(name)}"),
+        )
         for name, part in given.items()
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from hashlib import sha256
-from itertools import count
+from itertools import count, islice
 from typing import Final
 from unicodedata import combining, normalize
 
@@ -18,6 +18,9 @@ from modelyard.domain.text import fold
 SLUG_LENGTH: Final = 96
 RESERVED: Final = frozenset({"image", "api", "models", "datasets", "spaces"})
 """First path segments that the doors of a server use for themselves."""
+
+MOST_ALIKE: Final = 1000
+"""How many models whose names come to the same slug are recognised as such."""
 
 _ID_SHAPED: Final = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}")
 
@@ -33,10 +36,19 @@ def make_slug(name: str, taken: Callable[[str], bool]) -> str:
         name: A name that ``check_model_name`` accepted.
         taken: Says whether a whole slug belongs to another model.
     """
+    return next(slug for slug in _slugs(name) if not taken(slug))
+
+
+def is_slug_of(name: str, slug: str) -> bool:
+    """Whether ``make_slug`` may have given ``slug`` to a model of this name, among others like it."""
+    return slug in islice(_slugs(name), MOST_ALIKE)
+
+
+def _slugs(name: str) -> Iterator[str]:
+    """All slugs that a name may have, the best first."""
     namespace, slash, last = name.rpartition("/")
     prefix = next(s for s in _candidates(namespace) if s not in RESERVED) + slash if slash else ""
-    usable = (s for s in _candidates(last) if s not in RESERVED and not _ID_SHAPED.fullmatch(s))
-    return next(prefix + s for s in usable if not taken(prefix + s))
+    return (prefix + s for s in _candidates(last) if s not in RESERVED and not _ID_SHAPED.fullmatch(s))
 
 
 def _candidates(part: str) -> Iterator[str]:

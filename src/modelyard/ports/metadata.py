@@ -11,10 +11,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeAlias, TypeVar, overload
 
+from modelyard.domain.experiments import Experiment, Exposure, Outcome, OutcomeTally
 from modelyard.domain.query import Expr, Order
-from modelyard.domain.records import Blob, Event, Model, ModelVersion, Move, Receipt, Registry
+from modelyard.domain.records import Blob, Event, Model, ModelVersion, Move, Receipt, Registry, Source
+from modelyard.domain.sessions import Session
+from modelyard.domain.tokens import Token
+from modelyard.ports.lineage import Brief, BriefQuery, Edge, EdgeQuery, SourceQuery
 
-Record: TypeAlias = Registry | Model | ModelVersion | Blob | Receipt
+Record: TypeAlias = (
+    Registry
+    | Model
+    | ModelVersion
+    | Blob
+    | Source
+    | Receipt
+    | Experiment
+    | Outcome
+    | Exposure
+    | Token
+    | Session
+)
 
 
 # --- keys: what can be read directly ---------------------------------------------------------------------------------
@@ -70,13 +86,98 @@ class BlobKey:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceKey:
+    """A source by its kind (``dataset``, ``base_model`` ...) and name."""
+
+    kind: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptKey:
     """A remembered answer by idempotency key."""
 
     key: str
 
 
-Key: TypeAlias = RegistryKey | ModelKey | SlugKey | VersionKey | NumberKey | LabelKey | BlobKey | ReceiptKey
+@dataclass(frozen=True, slots=True)
+class ExperimentKey:
+    """An experiment by its id."""
+
+    experiment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityKey:
+    """An experiment by what its arguments say (``Experiment.identity``)."""
+
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeKey:
+    """What came of one assignment."""
+
+    experiment_id: str
+    unit: str
+    draw: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExposureKey:
+    """What one process has served of an experiment."""
+
+    experiment_id: str
+    writer: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenKey:
+    """A token by its id."""
+
+    token_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKey:
+    """A token by the SHA-256 of its secret (``Token.digest``)."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKey:
+    """A place of a person by its id (``domain.sessions.place_id``)."""
+
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSecretKey:
+    """A session by the SHA-256 of its secret (``Session.digest``)."""
+
+    digest: str
+
+
+Key: TypeAlias = (
+    RegistryKey
+    | ModelKey
+    | SlugKey
+    | VersionKey
+    | NumberKey
+    | LabelKey
+    | BlobKey
+    | SourceKey
+    | ReceiptKey
+    | ExperimentKey
+    | IdentityKey
+    | OutcomeKey
+    | ExposureKey
+    | TokenKey
+    | SecretKey
+    | SessionKey
+    | SessionSecretKey
+)
 
 
 # --- questions: what can be searched ---------------------------------------------------------------------------------
@@ -86,7 +187,8 @@ Key: TypeAlias = RegistryKey | ModelKey | SlugKey | VersionKey | NumberKey | Lab
 class VersionQuery:
     """Versions that satisfy ``where``, in ``order`` (default: newest first), ties broken by ``model_id`` descending.
 
-    ``model_key`` restricts to one model; ``digest`` and ``content_digest`` to equal manifests or equal bytes.
+    ``model_key`` restricts to one model; ``digest`` to one manifest; ``file`` to
+    those that keep bytes with that digest alive (a collected version keeps none).
     Deleted ones are left out unless asked for (``deleted=True``: only them, ``None``: all); collected tombstones
     count as deleted.
     """
@@ -95,7 +197,7 @@ class VersionQuery:
     order: tuple[Order, ...] = ()
     model_key: str | None = None
     digest: str | None = None
-    content_digest: str | None = None
+    file: str | None = None
     deleted: bool | None = False
     limit: int = 100
     after: str | None = None
@@ -155,6 +257,52 @@ class BlobQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentQuery:
+    """Experiments by id, which is the order in which they began; ``model_key`` restricts to one model."""
+
+    model_key: str | None = None
+    limit: int = 100
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeQuery:
+    """Outcomes of one experiment by unit and draw, late ones included."""
+
+    experiment_id: str
+    limit: int = 100
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExposureQuery:
+    """What each process has served of one experiment, by writer."""
+
+    experiment_id: str
+    limit: int = 100
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeTallyQuery:
+    """What the outcomes of one experiment sum up to, one page with one tally per variant, by name.
+
+    ``metric`` sums a guardrail's metric instead of the primary one.
+    """
+
+    experiment_id: str
+    metric: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenQuery:
+    """Tokens by id, which is the order in which they were made; expired and revoked ones included."""
+
+    limit: int = 100
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TallyQuery:
     """Counts of not deleted versions by ``stage``, ``name``, ``framework`` or ``algorithm``; largest first.
 
@@ -192,7 +340,10 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Put:
-    """Write ``record`` (whose ``revision`` is ``expected + 1``) if the stored revision is ``expected`` (0: absent)."""
+    """Write ``record`` (whose ``revision`` is ``expected + 1``) if the stored revision is ``expected`` (0: absent).
+
+    What is frozen in a version, and a model's name and slug, are the same in every later put: a store need not look.
+    """
 
     record: Record
     expected: int
@@ -257,7 +408,19 @@ class MetadataStore(Protocol):
     @overload
     def get(self, key: BlobKey) -> Blob | None: ...
     @overload
+    def get(self, key: SourceKey) -> Source | None: ...
+    @overload
     def get(self, key: ReceiptKey) -> Receipt | None: ...
+    @overload
+    def get(self, key: ExperimentKey | IdentityKey) -> Experiment | None: ...
+    @overload
+    def get(self, key: OutcomeKey) -> Outcome | None: ...
+    @overload
+    def get(self, key: ExposureKey) -> Exposure | None: ...
+    @overload
+    def get(self, key: TokenKey | SecretKey) -> Token | None: ...
+    @overload
+    def get(self, key: SessionKey | SessionSecretKey) -> Session | None: ...
 
     @overload
     def find(self, query: VersionQuery) -> Page[ModelVersion]: ...
@@ -270,7 +433,23 @@ class MetadataStore(Protocol):
     @overload
     def find(self, query: BlobQuery) -> Page[Blob]: ...
     @overload
+    def find(self, query: SourceQuery) -> Page[Source]: ...
+    @overload
+    def find(self, query: EdgeQuery) -> Page[Edge]: ...
+    @overload
+    def find(self, query: BriefQuery) -> Page[Brief]: ...
+    @overload
     def find(self, query: TallyQuery) -> Page[Tally]: ...
+    @overload
+    def find(self, query: ExperimentQuery) -> Page[Experiment]: ...
+    @overload
+    def find(self, query: OutcomeQuery) -> Page[Outcome]: ...
+    @overload
+    def find(self, query: ExposureQuery) -> Page[Exposure]: ...
+    @overload
+    def find(self, query: OutcomeTallyQuery) -> Page[OutcomeTally]: ...
+    @overload
+    def find(self, query: TokenQuery) -> Page[Token]: ...
 
     def commit(self, changes: Changes) -> None:
         """Apply ``changes`` whole and durably, or raise and change nothing."""

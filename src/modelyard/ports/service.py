@@ -14,7 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from modelyard.domain.abtest_verdict import ExperimentVerdict
 from modelyard.domain.answers import (
+    Affected,
     AuditProof,
     Collected,
     Fsck,
@@ -26,17 +28,32 @@ from modelyard.domain.answers import (
     Stats,
 )
 from modelyard.domain.compare import Comparison
+from modelyard.domain.experiments import Experiment, Exposure, Outcome
+from modelyard.domain.lineage_graph import LineageGraph
 from modelyard.domain.records import (
     JSON,
     Actor,
     Event,
     FileEntry,
     FlavorRecord,
+    LineageEdge,
     Model,
     ModelStage,
     ModelVersion,
+    Source,
 )
+from modelyard.domain.tokens import NewToken, Token
+from modelyard.ports.access import Access
+from modelyard.ports.access import CreateToken as CreateToken
+from modelyard.ports.access import RevokeToken as RevokeToken
 from modelyard.ports.blobs import BlobInfo
+from modelyard.ports.experiments import BeginExperiment as BeginExperiment
+from modelyard.ports.experiments import CountExposures as CountExposures
+from modelyard.ports.experiments import GivenOutcome as GivenOutcome
+from modelyard.ports.experiments import PromoteWinner as PromoteWinner
+from modelyard.ports.experiments import Recorded as Recorded
+from modelyard.ports.experiments import RecordOutcomes as RecordOutcomes
+from modelyard.ports.experiments import StopExperiment as StopExperiment
 from modelyard.ports.metadata import Page
 
 UNSET: Any = object()
@@ -50,7 +67,9 @@ class CreateVersion:
     Attributes:
         name: Model name; the model is made if it is new.
         version: Label, or ``None`` to have the next one chosen by ``bump`` (default ``patch``).
-        metrics: ``{"accuracy": 0.9}`` or ``{"accuracy": {"value": 0.9, "n": 114, "split": "test"}}``.
+        metrics: ``{"accuracy": 0.9}``, ``{"accuracy": {"value": 0.9, "n": 114, "split": "test"}}``, or a list of
+            ``{"name": "accuracy", "value": 0.9, ...}`` where one name was measured in several places.
+        lineage: What it came from; a link to a version has any ref as its target.
         parent: Ref of the version it was made from.
         alias: Alias to point at the new version in the same step.
         stage: Anything but ``development`` passes the same gates as a promotion.
@@ -63,11 +82,12 @@ class CreateVersion:
     flavor: FlavorRecord | None = None
     stage: ModelStage = ModelStage.DEVELOPMENT
     description: str = ""
-    metrics: Mapping[str, JSON] = field(default_factory=dict)
+    metrics: Mapping[str, JSON] | Sequence[Mapping[str, JSON]] = field(default_factory=dict)
     hyperparams: Mapping[str, JSON] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, JSON] = field(default_factory=dict)
     data_lineage: Mapping[str, JSON] = field(default_factory=dict)
+    lineage: tuple[LineageEdge, ...] = ()
     parent: str | None = None
     signature: Mapping[str, JSON] | None = None
     environment: Mapping[str, JSON] = field(default_factory=dict)
@@ -103,7 +123,7 @@ class Promote:
         expected: Ref of the version believed to hold the target now; ``""`` = nobody; unset = do not check.
         keep_existing: Let present holders stay (only where the policy allows several).
         incumbent_to: ``deprecated`` or ``archived``; ``None`` = what the policy says.
-        force: With a reason, archive although something points at it.
+        force: With a reason, archive although something points at it, or let a withdrawn version go live.
     """
 
     ref: str
@@ -176,7 +196,7 @@ class RecordMetrics:
     """Append metrics to a version. ``revision``: fail with ``Conflict`` unless the version is at it."""
 
     ref: str
-    metrics: Mapping[str, JSON]
+    metrics: Mapping[str, JSON] | Sequence[Mapping[str, JSON]]
     revision: int | None = None
 
 
@@ -205,6 +225,54 @@ class Annotate:
     legal_hold: str | None = None
     whole_model: bool = False
     revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """Add a link to a version's lineage. ``target`` is a ref where ``kind`` leads to a version, else a name."""
+
+    ref: str
+    kind: str
+    target: str
+    details: Mapping[str, JSON] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlink:
+    """Take a link back that was added after registration."""
+
+    ref: str
+    kind: str
+    target: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """The lineage of a version: ``direction`` is ``up``, ``down`` or ``both``, ``depth`` the longest way in links."""
+
+    ref: str
+    direction: str = "both"
+    depth: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdraw:
+    """Say that something is not to be used any more. ``kind``: ``version`` (``target`` is a ref), ``dataset`` ..."""
+
+    target: str
+    kind: str = "version"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reinstate:
+    """Take a withdrawal back."""
+
+    target: str
+    kind: str = "version"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,6 +345,10 @@ class Bundle:
     models: tuple[Model, ...]
     versions: tuple[ModelVersion, ...]
     events: tuple[Event, ...]
+    sources: tuple[Source, ...] = ()
+    experiments: tuple[Experiment, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    exposures: tuple[Exposure, ...] = ()
 
 
 Progress = Callable[[int], None]
@@ -302,6 +374,10 @@ class RegistryService(Protocol):
     def record_metrics(self, request: RecordMetrics) -> ModelVersion: ...
     def record_check(self, request: RecordCheck) -> ModelVersion: ...
     def annotate(self, request: Annotate) -> ModelVersion | Model: ...
+    def link(self, request: Link) -> ModelVersion: ...
+    def unlink(self, request: Unlink) -> ModelVersion: ...
+    def withdraw(self, request: Withdraw) -> Affected: ...
+    def reinstate(self, request: Reinstate) -> Affected: ...
     def delete(self, request: Delete) -> ModelVersion: ...
     def undelete(self, ref: str) -> ModelVersion: ...
 
@@ -313,9 +389,21 @@ class RegistryService(Protocol):
     def protect_alias(self, request: ProtectAlias) -> None: ...
     def set_policy(self, request: SetPolicy) -> Model: ...
 
+    # experiments: ``experiment`` is an id, or a name that only one has
+    def begin_experiment(self, request: BeginExperiment) -> Experiment: ...
+    def get_experiment(self, experiment: str) -> Experiment: ...
+    def list_experiments(self, model: str | None = None) -> tuple[Experiment, ...]: ...
+    def record_outcomes(self, request: RecordOutcomes) -> Recorded: ...
+    def count_exposures(self, request: CountExposures) -> None: ...
+    def judge_experiment(self, experiment: str) -> ExperimentVerdict: ...
+    def stop_experiment(self, request: StopExperiment) -> Experiment: ...
+    def promote_winner(self, request: PromoteWinner) -> Promotion: ...
+
     # questions
     def compare(self, a: str, b: str, metrics: Sequence[str] | None = None) -> Comparison: ...
     def lineage(self, ref: str) -> tuple[ModelVersion, ...]: ...
+    def lineage_graph(self, request: Trace) -> LineageGraph: ...
+    def affected(self, target: str, kind: str = "version") -> Affected: ...
     def history(self, request: History) -> Page[Event]: ...
     def as_of(self, request: AsOf) -> ModelVersion | None: ...
     def status(self, name: str) -> ModelStatus: ...
@@ -333,8 +421,28 @@ class RegistryService(Protocol):
 
     def import_(self, bundle: Bundle) -> Imported: ...
 
+    # who may call
+    def create_token(self, request: CreateToken) -> NewToken: ...
+    def list_tokens(self, limit: int = 100, after: str | None = None) -> Page[Token]:
+        """Tokens in the order in which they were made, revoked ones too, without the digests of their secrets."""
+        ...
+
+    def revoke_token(self, request: RevokeToken) -> Token: ...
+    @property
+    def access(self) -> Access:
+        """What a server needs to know about its callers; only where the records are, ``NotSupported`` elsewhere."""
+        ...
+
     # bytes
     def has_blob(self, digest: str) -> bool: ...
+    def find_blob(self, digest: str) -> BlobInfo | None:
+        """Size and time of stored bytes, or ``None``; reads none of them."""
+        ...
+
+    def models_with(self, digest: str) -> tuple[str, ...]:
+        """Names of the models that have a version with these bytes, sorted."""
+        ...
+
     def put_blob(self, chunks: Iterable[bytes], *, digest: str | None = None) -> BlobInfo: ...
     def put_file(
         self, path: Path, *, digest: str | None = None, progress: Progress | None = None

@@ -34,6 +34,9 @@ def _set(service: LocalService, request: SetAlias) -> tuple[ModelVersion, Draft 
     if present is not None and present.number == version.number:
         return version, None
     promotion.forbid_unsafe(version, f"alias {request.alias!r}")
+    promotion.forbid_withdrawn(
+        service, version, f"alias {request.alias!r}", force=request.force, reason=request.reason
+    )
     if present is not None:
         promotion.require_unprotected(model, present, force=request.force, reason=request.reason)
     board = _board(service, model)

@@ -16,9 +16,10 @@ from modelyard.domain.errors import BlobDamaged, BlobNotFound
 from modelyard.domain.names import check_digest
 from modelyard.domain.records import Blob, FileEntry, ScanReport
 from modelyard.ports.blobs import BlobStore
-from modelyard.ports.metadata import BlobKey
+from modelyard.ports.metadata import BlobKey, VersionQuery
 from modelyard.service import collection
 from modelyard.service.draft import Again, Draft
+from modelyard.service.pages import every
 
 if TYPE_CHECKING:
     from modelyard.service.local import LocalService
@@ -28,6 +29,12 @@ def has(service: LocalService, digest: str) -> bool:
     """True if the bytes are here and not being collected; a hint that spares an upload, settled by the commit."""
     row = service.store.get(BlobKey(check_digest(digest)))
     return (row is None or row.state == "live") and service.blobs.stat(digest) is not None
+
+
+def models_with(service: LocalService, digest: str) -> tuple[str, ...]:
+    """Names of the models that have a version with these bytes."""
+    query = VersionQuery(file=check_digest(digest), limit=1000)
+    return tuple(sorted({version.name for version in every(service.store, query)}))
 
 
 def claim(
@@ -90,10 +97,18 @@ def write(draft: Draft, rows: Iterable[Blob]) -> None:
 
 
 def judge(service: LocalService, digest: str, size: int) -> ScanReport:
-    """The scanner's verdict on stored bytes, read through a seekable window."""
+    """The scanner's verdict on stored bytes, read through a seekable window.
+
+    Raises:
+        Again: They were collected just now.
+    """
     path = service.blobs.location(digest)
     if path is not None:
-        with path.open("rb") as stream:
+        try:
+            stream = path.open("rb")
+        except FileNotFoundError as error:
+            raise Again(f"the bytes {digest} were collected while they were looked at") from error
+        with stream:
             return service.scanner.scan(stream, size=size)
     window = io.BufferedReader(_Window(service.blobs, digest, size), buffer_size=1 << 16)
     return service.scanner.scan(cast(BinaryIO, window), size=size)

@@ -18,6 +18,7 @@ from modelyard.domain import events
 from modelyard.domain.answers import Collected
 from modelyard.domain.errors import Conflict, InvalidInput
 from modelyard.domain.pointers import Board
+from modelyard.domain.policy import LONGEST_RETENTION
 from modelyard.domain.records import Blob, ModelVersion
 from modelyard.ports.metadata import (
     BlobKey,
@@ -41,8 +42,8 @@ TOMBSTONE = timedelta(days=1)
 
 def collect(service: LocalService, request: Collect) -> Collected:
     """Collect, or say exactly what a collection at this moment would free."""
-    if request.grace_days < 0:
-        raise InvalidInput(f"grace_days must be 0 or more, not {request.grace_days}")
+    if not 0 <= request.grace_days <= LONGEST_RETENTION:
+        raise InvalidInput(f"grace_days must be from 0 to {LONGEST_RETENTION}, not {request.grace_days}")
     cutoff = service.clock.now() - timedelta(days=request.grace_days)
     doomed = list(_deleted(service, cutoff))
     if request.dry_run:
@@ -232,21 +233,30 @@ def _note(service: LocalService, done: Collected) -> None:
 def note(service: LocalService, action: str, after: dict[str, object]) -> None:
     """Write a registry-level event."""
 
-    def step() -> tuple[None, Draft | None]:
-        registry = service.store.get(RegistryKey())
-        if registry is None:
-            return None, None
-        moved, event = events.append(
-            registry,
-            now=service.clock.now(),
-            actor=service.actor,
-            action=action,
-            subject="registry",
-            after=after,
-        )
+    def step() -> tuple[None, Draft]:
         draft = Draft()
-        draft.put(moved)
-        draft.log.append(event)
+        _append(service, draft, action, after)
         return None, draft
 
     service.decide(step)
+
+
+def imported(service: LocalService, draft: Draft, model: str, outcome: str, versions: int, head: str) -> None:
+    """Add the registry-level event of an import to the commit that takes a model, or some of its versions.
+
+    ``head`` is the hash of the last event there, by which a later delta knows that this history was taken in; empty
+    as long as that is not so.
+    """
+    after: dict[str, object] = {"models": {model: outcome}, "versions": versions}
+    _append(service, draft, "registry.imported", after | ({"heads": {model: head}} if head else {}))
+
+
+def _append(service: LocalService, draft: Draft, action: str, after: dict[str, object]) -> None:
+    registry = service.store.get(RegistryKey())
+    if registry is None:
+        return
+    moved, event = events.append(
+        registry, now=service.clock.now(), actor=service.actor, action=action, subject="registry", after=after
+    )
+    draft.put(moved)
+    draft.log.append(event)

@@ -11,7 +11,7 @@ from modelyard.domain.pointers import TRACKED, Board, reaches
 from modelyard.domain.records import Model, ModelStage, ModelVersion
 from modelyard.ports.metadata import ModelQuery
 from modelyard.ports.service import Delete, Retire
-from modelyard.service import promotion, resolve
+from modelyard.service import experiments, promotion, resolve
 from modelyard.service.draft import Draft, change, touched
 from modelyard.service.pages import every
 
@@ -39,7 +39,10 @@ def _delete(service: LocalService, request: Delete) -> tuple[ModelVersion, Draft
     board.release(version)
     board.facts(version, deleted_at=board.at)
     promotion.renew_latest(service, board, version)
-    return _write(service, board, version, "version.deleted", request.reason)
+    ending = experiments.abandon(service, board, version)
+    gone, draft = _write(service, board, version, "version.deleted", request.reason)
+    experiments.bury(draft, ending)
+    return gone, draft
 
 
 def undelete(service: LocalService, ref: str) -> ModelVersion:

@@ -6,25 +6,22 @@ versions got new numbers here never had these experiments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from modelyard.domain import experiment_history as history
 from modelyard.domain.experiments import Experiment, Exposure, Outcome
-from modelyard.domain.names import fold
-from modelyard.domain.records import Model
 from modelyard.ports.metadata import (
-    EventQuery,
     ExperimentKey,
-    ExperimentQuery,
     ExposureKey,
     ExposureQuery,
     OutcomeKey,
     OutcomeQuery,
 )
 from modelyard.service.draft import Draft
-from modelyard.service.experiments import STARTED
+from modelyard.service.experiments import told
 from modelyard.service.pages import every
 
 if TYPE_CHECKING:
@@ -35,16 +32,16 @@ AT_ONCE = 1000
 
 
 def export(
-    service: LocalService, models: Iterable[Model]
-) -> tuple[tuple[Experiment, ...], tuple[Outcome, ...], tuple[Exposure, ...]]:
-    """Experiments of some models with all that is recorded of them, each sorted by its key."""
-    found = sorted(
-        (e for model in models for e in every(service.store, ExperimentQuery(model_key=model.key))),
-        key=lambda experiment: experiment.experiment_id,
+    service: LocalService, experiments: Sequence[Experiment]
+) -> tuple[tuple[Outcome, ...], tuple[Exposure, ...]]:
+    """All that is recorded of some experiments, in their order."""
+    outcomes = (
+        o for e in experiments for o in every(service.store, OutcomeQuery(experiment_id=e.experiment_id))
     )
-    outcomes = (o for e in found for o in every(service.store, OutcomeQuery(experiment_id=e.experiment_id)))
-    exposures = (x for e in found for x in every(service.store, ExposureQuery(experiment_id=e.experiment_id)))
-    return tuple(found), tuple(outcomes), tuple(exposures)
+    exposures = (
+        x for e in experiments for x in every(service.store, ExposureQuery(experiment_id=e.experiment_id))
+    )
+    return tuple(outcomes), tuple(exposures)
 
 
 def import_(
@@ -62,16 +59,14 @@ def import_(
     Returns:
         How many records were new, and one note per experiment that was left behind.
     """
-    notes = []
-    known: dict[str, Experiment] = {}
+    notes: list[str] = []
+    known: set[str] = set()
     count = 0
     for experiment in experiments:
-        if _is_known(service, experiment):
-            known[experiment.experiment_id] = experiment
-        else:
-            notes.append(f"experiment {experiment.experiment_id} of {experiment.model} is in no history here")
-    for experiment in known.values():
-        count += service.decide(partial(_take_experiment, service, experiment))
+        here, new, said = service.decide(partial(_take_experiment, service, experiment))
+        count += new
+        notes += said
+        known |= {experiment.experiment_id} if here else set()
     taken = [o for o in outcomes if o.experiment_id in known]
     for start in range(0, len(taken), AT_ONCE):
         part = taken[start : start + AT_ONCE]
@@ -82,21 +77,26 @@ def import_(
     return count, tuple(notes)
 
 
-def _is_known(service: LocalService, experiment: Experiment) -> bool:
-    """Whether its model's chain here tells of its beginning."""
-    subject = f"experiment:{experiment.experiment_id}"
-    log = every(service.store, EventQuery(model_key=fold(experiment.model), subject=subject))
-    return any(event.action == STARTED for event in log)
+def _take_experiment(
+    service: LocalService, experiment: Experiment
+) -> tuple[tuple[bool, int, Sequence[str]], Draft | None]:
+    """As it is there, if that is what the history here tells too; so one that still runs here learns of its end.
 
-
-def _take_experiment(service: LocalService, experiment: Experiment) -> tuple[int, Draft | None]:
-    """As it is there; one that is here and still runs learns of its end."""
+    Returns:
+        Whether the experiment is here, then; how many records are new; what is to be said of it.
+    """
     present = service.store.get(ExperimentKey(experiment.experiment_id))
-    if present is not None and (not present.running or experiment.running):
-        return 0, None
+    title = f"experiment {experiment.experiment_id} of {experiment.model}"
+    if history.problem(experiment, told(service, experiment)) is not None:
+        if present is None:
+            return (False, 0, [f"{title} is in no history here"]), None
+        goes_on = present.running and not experiment.running
+        return (True, 0, [f"{title} has ended there and goes on here"] if goes_on else []), None
+    if present is not None and present.running is experiment.running:
+        return (True, 0, []), None
     draft = Draft()
     draft.put(replace(experiment, revision=(present.revision if present else 0) + 1))
-    return int(present is None), draft
+    return (True, int(present is None), []), draft
 
 
 def _take_outcomes(service: LocalService, part: Sequence[Outcome]) -> tuple[int, Draft | None]:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.domain import abtest, names, refs
+from modelyard.domain import experiment_history as history
 from modelyard.domain.abtest_verdict import ExperimentVerdict, judge
 from modelyard.domain.answers import Promotion
 from modelyard.domain.canonical import canonical, fingerprint
-from modelyard.domain.errors import InvalidInput, NotAllowed, NotFound
+from modelyard.domain.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound
+from modelyard.domain.experiment_history import STARTED
 from modelyard.domain.experiments import Experiment, ExperimentVariant
 from modelyard.domain.metrics import higher_is_better
-from modelyard.domain.metrics import number as checked_number
 from modelyard.domain.pointers import Board
-from modelyard.domain.records import Model, ModelVersion
+from modelyard.domain.records import Event, Model, ModelVersion
 from modelyard.domain.request_types import check_mapping, check_text_fact
 from modelyard.domain.spelling import quoted
 from modelyard.ports.metadata import (
@@ -43,19 +44,6 @@ if TYPE_CHECKING:
 FIXED: Final = ("id", "label", "number", "digest")
 """Kinds of reference that name the same version for ever; the others are pinned when an experiment begins."""
 
-CONFIGURATION: Final = (
-    "name",
-    "identity",
-    "variants",
-    "metric",
-    "kind",
-    "higher_is_better",
-    "guardrails",
-    "minimum_sample",
-    "alpha",
-)
-STARTED: Final = "experiment.started"
-SMALLEST_SAMPLE, LARGEST_SAMPLE = 2, 10**9
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
@@ -76,43 +64,27 @@ def _checked(request: BeginExperiment) -> BeginExperiment:
     for what in ("variants", "weights", "guardrails"):
         check_mapping(what, getattr(request, what))
     abtest.check_variant_names(request.variants)
-    weights = abtest.check_weights(request.weights or _equal(request.variants))
-    if weights.keys() != request.variants.keys():
+    given = request.weights or _equal(request.variants)
+    if given.keys() != request.variants.keys():
         raise InvalidInput(
-            f"weights: expected one for each of {', '.join(request.variants)}, found {', '.join(weights)}"
+            f"weights: expected one for each of {', '.join(request.variants)}, found {', '.join(map(str, given))}"
         )
     if request.name:
         names.check_key(request.name, "experiment name")
     names.check_metric_name(request.metric)
-    if request.kind not in abtest.KINDS:
-        raise InvalidInput(f"kind: expected {' or '.join(abtest.KINDS)}, found {quoted(request.kind)}")
+    abtest.check_kind(request.kind)
     return replace(
         request,
-        weights=weights,
+        weights=abtest.check_weights(given),
         guardrails=abtest.check_guardrails(request.guardrails),
-        minimum_sample=_sample(request.minimum_sample),
-        alpha=_alpha(request.alpha),
+        minimum_sample=abtest.check_sample(request.minimum_sample),
+        alpha=abtest.check_alpha(request.alpha),
         higher_is_better=_direction(request),
     )
 
 
 def _equal(variants: Mapping[str, Any]) -> dict[str, float]:
     return {name: 1 / len(variants) for name in variants}
-
-
-def _sample(value: Any) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and SMALLEST_SAMPLE <= value <= LARGEST_SAMPLE:
-        return value
-    raise InvalidInput(
-        f"minimum_sample: expected a whole number from {SMALLEST_SAMPLE} to {LARGEST_SAMPLE}, found {quoted(value)}"
-    )
-
-
-def _alpha(value: Any) -> float:
-    alpha = checked_number(value, "alpha")
-    if not 0 < alpha <= 0.5:
-        raise InvalidInput(f"alpha: expected a chance above 0 and up to 0.5, found {alpha}")
-    return alpha
 
 
 def _direction(request: BeginExperiment) -> bool:
@@ -139,11 +111,41 @@ def _begin(
     if (present := service.store.get(IdentityKey(identity))) is not None:
         return present, None
     found = {name: resolve.version(service, _ref(model, ref)) for name, ref in request.variants.items()}
-    for version in found.values():
+    for name, version in found.items():
         resolve.require_same_model(version, model)
+        _require_usable(name, version)
     experiment = _experiment(service, model, request, found, identity, experiment_id)
-    draft = _change(service, model, experiment, "started", configuration(experiment))
+    _require_free_name(service, model, experiment)
+    event, draft = _change(service, model, experiment, STARTED, history.configuration(experiment))
+    experiment = history.begun(experiment, event)
+    draft.put(experiment)
     return experiment, draft
+
+
+def _require_usable(variant: str, version: ModelVersion) -> None:
+    """Live traffic is a use like any other."""
+    if version.withdrawn is not None:
+        raise NotAllowed(
+            f"variant {variant}: {version.name}:{version.version} is withdrawn and serves nobody: "
+            f"{version.withdrawn.reason}; try another, or reinstate it first"
+        )
+
+
+def _require_free_name(service: LocalService, model: Model, experiment: Experiment) -> None:
+    """A name is what people call one experiment of a model by, for good."""
+    for other in every(service.store, ExperimentQuery(model_key=model.key)) if experiment.name else ():
+        if other.name == experiment.name:
+            raise AlreadyExists(
+                f"the name {quoted(experiment.name)} belongs to experiment {other.experiment_id} of {model.name}, "
+                f"which has other arguments ({_differing(experiment, other)}); choose another name"
+            )
+
+
+def _differing(one: Experiment, other: Experiment) -> str:
+    """Names of the arguments in which two experiments differ."""
+    mine, theirs = history.configuration(one), history.configuration(other)
+    found = [key for key in mine if key != "identity" and canonical(mine[key]) != canonical(theirs[key])]
+    return ", ".join(found) or "variants by other references"
 
 
 def _ref(model: Model, text: str) -> str:
@@ -200,18 +202,18 @@ def _experiment(
     )
 
 
-def configuration(experiment: Experiment) -> dict[str, Any]:
-    """What the history keeps of an experiment: all of its record that never changes."""
-    return {name: getattr(experiment, name) for name in CONFIGURATION}
-
-
 def _change(
-    service: LocalService, model: Model, experiment: Experiment, what: str, facts: Mapping[str, Any]
-) -> Draft:
-    """The experiment as it is to be, in its model's record too, and one event."""
-    key = f"experiment:{experiment.experiment_id}"
+    service: LocalService,
+    model: Model,
+    experiment: Experiment,
+    action: str,
+    facts: Mapping[str, Any],
+    reason: str = "",
+) -> tuple[Event, Draft]:
+    """The beginning or the end of an experiment in its model's record, and the event that tells of it."""
+    key = history.subject(experiment.experiment_id)
     before = model.experiments.get(experiment.experiment_id)
-    after = list(experiment.numbers) if experiment.running else None
+    after = list(experiment.numbers) if action == STARTED else None
     running = {name: kept for name, kept in model.experiments.items() if name != experiment.experiment_id}
     if after:
         running[experiment.experiment_id] = experiment.numbers
@@ -219,14 +221,13 @@ def _change(
         service,
         replace(model, experiments=running),
         (),
-        action=f"experiment.{what}",
+        action=action,
         subject=key,
         before={key: before and list(before)},
         after={key: after, "experiment": facts},
-        reason=experiment.reason,
+        reason=reason,
     )
-    draft.put(experiment)
-    return draft
+    return draft.log[-1], draft
 
 
 # --- finding ---------------------------------------------------------------------------------------------------------
@@ -267,11 +268,14 @@ def differences(service: LocalService, model: Model) -> Iterator[str]:
     if running != dict(model.experiments):
         yield f"the experiments {sorted(running)} run, its record names {sorted(model.experiments)}"
     for experiment in found:
-        subject = f"experiment:{experiment.experiment_id}"
-        log = every(service.store, EventQuery(model_key=model.key, subject=subject))
-        begun = next((event for event in log if event.action == STARTED), None)
-        if begun is None or canonical(begun.after.get("experiment")) != canonical(configuration(experiment)):
-            yield f"experiment {experiment.experiment_id} is not what the history says"
+        if said := history.problem(experiment, told(service, experiment)):
+            yield f"experiment {experiment.experiment_id} is not what the history says: {said}"
+
+
+def told(service: LocalService, experiment: Experiment) -> Iterator[Event]:
+    """What the history here tells of an experiment, oldest first."""
+    subject = history.subject(experiment.experiment_id)
+    return every(service.store, EventQuery(model_key=names.fold(experiment.model), subject=subject))
 
 
 # --- judging and ending ----------------------------------------------------------------------------------------------
@@ -310,25 +314,16 @@ def _stop(
         return experiment, None
     model = resolve.model_named(service, experiment.model)
     found = _verdict(service, experiment)
-    ended = _ended(service, experiment, reason, found.winner or "")
     facts = {
         "winner": found.winner,
         "promoted": promoted,
         "units": found.sample_ratio.units,
         "means": {standing.variant: standing.mean for standing in found.standings},
     }
-    return ended, _change(service, model, ended, "stopped", facts)
-
-
-def _ended(service: LocalService, experiment: Experiment, reason: str, winner: str) -> Experiment:
-    return replace(
-        experiment,
-        stopped_at=service.clock.now(),
-        stopped_by=service.actor.name,
-        reason=reason,
-        winner=winner,
-        revision=experiment.revision + 1,
-    )
+    event, draft = _change(service, model, experiment, history.STOPPED, facts, reason)
+    ended = replace(history.ended(experiment, event), revision=experiment.revision + 1)
+    draft.put(ended)
+    return ended, draft
 
 
 def promote_winner(service: LocalService, request: PromoteWinner) -> Promotion:
@@ -362,14 +357,22 @@ def promote_winner(service: LocalService, request: PromoteWinner) -> Promotion:
     return outcome
 
 
-def abandon(service: LocalService, board: Board, version: ModelVersion, reason: str) -> Iterator[Experiment]:
-    """End what needs a version that is deleted by force; the board notes it, the records are to be written with it."""
+def abandon(service: LocalService, board: Board, version: ModelVersion) -> list[Experiment]:
+    """What needs a version that is deleted by force and so ends; the board notes it, :func:`bury` the records."""
+    ending = []
     for experiment_id, numbers in list(board.model.experiments.items()):
         experiment = service.store.get(ExperimentKey(experiment_id))
         if version.number not in numbers or experiment is None:
             continue
-        key = f"experiment:{experiment_id}"
+        key = history.subject(experiment_id)
         board.before[key], board.after[key] = list(numbers), None
         running = {name: kept for name, kept in board.model.experiments.items() if name != experiment_id}
         board.model = replace(board.model, experiments=running)
-        yield _ended(service, experiment, reason, "")
+        ending.append(experiment)
+    return ending
+
+
+def bury(draft: Draft, ending: Iterable[Experiment]) -> None:
+    """Add the ended experiments to the commit whose event ends them."""
+    for experiment in ending:
+        draft.put(replace(history.ended(experiment, draft.log[-1]), revision=experiment.revision + 1))

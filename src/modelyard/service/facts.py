@@ -15,6 +15,7 @@ from modelyard.domain.request_types import check_mapping, check_optional_text
 from modelyard.ports.service import Annotate, RecordCheck, RecordMetrics, SetPolicy
 from modelyard.service import resolve
 from modelyard.service.draft import Draft, change, touched
+from modelyard.service.reasons import LIMIT as REASON_LIMIT
 from modelyard.service.versions import DESCRIPTION_LIMIT, check_json, check_tags
 
 if TYPE_CHECKING:
@@ -131,7 +132,8 @@ def annotate(service: LocalService, request: Annotate) -> ModelVersion | Model:
         names.check_key(key)
     check_json(request.attributes, "attributes")
     if request.description is not None:
-        names.check_text(request.description, DESCRIPTION_LIMIT)
+        names.check_text(request.description, DESCRIPTION_LIMIT, "description")
+    names.check_text(request.legal_hold or "", REASON_LIMIT, "legal_hold")
     if request.whole_model:
         return _annotate_model(service, request)
 

@@ -10,9 +10,9 @@ from modelyard.domain.answers import Finding, Fsck
 from modelyard.domain.errors import BlobDamaged, BlobNotFound
 from modelyard.domain.pointers import TRACKED
 from modelyard.domain.records import Blob, Model, ModelStage, ModelVersion
-from modelyard.ports.metadata import BlobKey, BlobQuery, ModelKey, NumberKey, VersionQuery
+from modelyard.ports.metadata import BlobKey, BlobQuery, ModelKey, NumberKey, RegistryKey, VersionQuery
 from modelyard.ports.service import Check, Progress
-from modelyard.service import manifests, resolve, transfer
+from modelyard.service import experiments, manifests, resolve, transfer, withdrawals
 from modelyard.service.deletion import models
 from modelyard.service.pages import every
 
@@ -26,6 +26,8 @@ def check(service: LocalService, request: Check, progress: Progress | None) -> F
     for model in models(service, None):
         # A pointer that is wrong differs from the events too, and is told once.
         findings += list(_check_pointers(service, model)) or _check_history(service, model)
+        findings += _check_experiments(service, model)
+    findings += _check_sources(service)
     versions = 0
     for version in _versions(service):
         versions += 1
@@ -74,6 +76,23 @@ def _check_history(service: LocalService, model: Model) -> Iterator[Finding]:
         yield Finding(
             kind="history", subject=model.name, detail=f"a record does not follow from the events: {said}"
         )
+
+
+def _check_experiments(service: LocalService, model: Model) -> Iterator[Finding]:
+    """As the history: said only of a model that did not change meanwhile."""
+    said = next(experiments.differences(service, model), None)
+    present = service.store.get(ModelKey(model.key))
+    if said is not None and present is not None and present.revision == model.revision:
+        yield Finding(kind="experiment", subject=model.name, detail=said)
+
+
+def _check_sources(service: LocalService) -> list[Finding]:
+    """What was withdrawn must follow from the registry's events. Said only if these stood still meanwhile."""
+    before = service.store.get(RegistryKey())
+    found = [
+        Finding(kind="history", subject="sources", detail=line) for line in withdrawals.unproven(service)
+    ]
+    return found if service.store.get(RegistryKey()) == before else []
 
 
 def _pointer(model: Model, pointer: str, number: int) -> Finding:

@@ -76,17 +76,25 @@ def _kept(service: LocalService, given: LineageEdge) -> LineageEdge:
 
 
 def withdrawn_among(service: LocalService, edges: Lineage) -> tuple[str, ...]:
-    """One line for each link that leads to something withdrawn: what a newcomer should be warned of."""
+    """One line for each link to something withdrawn: what a newcomer is warned of, and what keeps it from going live.
+
+    A copy has the same bytes as its original, so what that was made of counts as if it were the copy's own. Further
+    back nothing is looked at: who is made of something that was made of something withdrawn is in ``affected``, and
+    withdrawn or not by a decision of its own.
+    """
     gone = _withdrawn(service) if edges else {}
-    found = []
-    for edge in edges:
+    links, found = list(edges), dict[str, None]()
+    followed = set[str]()
+    for edge in links:  # grows while it is read
         version = service.store.get(VersionKey(edge.target)) if lineage.is_version(edge.kind) else None
         if version is not None and version.withdrawn is not None:
-            found.append(
-                f"{edge.kind} {version.name}:{version.version} was withdrawn: {version.withdrawn.reason}"
-            )
+            name, why = f"{version.name}:{version.version}", version.withdrawn.reason
+            found[f"{edge.kind} {name} was withdrawn: {why}"] = None
         elif (edge.kind, edge.target) in gone:
-            found.append(f"{edge.kind} {edge.target} was withdrawn: {gone[edge.kind, edge.target]}")
+            found[f"{edge.kind} {edge.target} was withdrawn: {gone[edge.kind, edge.target]}"] = None
+        if version is not None and edge.kind == "promoted_from" and edge.target not in followed:
+            followed.add(edge.target)
+            links += version.edges
     return tuple(found)
 
 
@@ -152,6 +160,10 @@ def _allowed(service: LocalService, version: ModelVersion, edge: LineageEdge) ->
         return ()
     guards: dict[str, Guard] = {}
     start, end = (VERSION, edge.target), (VERSION, version.model_id)
+    if start == end:
+        raise NotAllowed(
+            f"{spelled} cannot be {edge.kind} itself", reasons=["a version does not come from itself"]
+        )
     found = search(start, "up", None, _guarded(service, guards))
     if end in found.distance:
         circle = (end, *way(last_steps(found.edges, start, up=True), end))

@@ -10,7 +10,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TypeVar, cast
 
+from modelyard.domain.abtest_verdict import ExperimentVerdict
 from modelyard.domain.answers import (
+    Affected,
     AuditProof,
     Collected,
     Fsck,
@@ -23,28 +25,40 @@ from modelyard.domain.answers import (
 )
 from modelyard.domain.compare import Comparison
 from modelyard.domain.errors import Conflict
+from modelyard.domain.experiments import Experiment
+from modelyard.domain.lineage_graph import LineageGraph
 from modelyard.domain.records import Actor, Event, Model, ModelVersion
+from modelyard.domain.tokens import NewToken, Token
 from modelyard.ports import service as ask
+from modelyard.ports.access import Access
 from modelyard.ports.blobs import BlobInfo, BlobStore
 from modelyard.ports.clock import Clock
 from modelyard.ports.metadata import MetadataStore, Page
 from modelyard.ports.scanner import Scanner
 from modelyard.ports.service import Progress
+from modelyard.ports.statistics import NoStatistics, Statistics
+from modelyard.service import access as accessing
 from modelyard.service import (
     aliases,
     audit,
     blobs,
     collection,
+    comparison,
     deletion,
+    experiments,
     facts,
     fsck,
+    lineage,
     manifests,
+    outcomes,
     promotion,
     queries,
     rollback,
     transfer,
     versions,
+    withdrawals,
 )
+from modelyard.service.access import ServiceAccess
 from modelyard.service.draft import Again, Draft
 from modelyard.service.reasons import with_reason
 
@@ -71,6 +85,10 @@ class LocalService:
         clock: Time, identifiers and pauses.
         scanner: Judges bytes before a version becomes visible.
         actor: Who every call is recorded as.
+        enforce_steps: What happens to a chosen label whose step is smaller than the change of the signature calls for:
+            ``warn``, ``refuse`` or ``off``.
+        access: Who may call, shared by all views of one registry; made if it is not given.
+        statistics: Makes the tests of comparisons; without it bare numbers are compared.
     """
 
     def __init__(
@@ -82,6 +100,9 @@ class LocalService:
         clock: Clock,
         scanner: Scanner,
         actor: Actor,
+        statistics: Statistics | None = None,
+        enforce_steps: str = "warn",
+        access: Access | None = None,
     ) -> None:
         self.store = store
         self.blobs = blob_store
@@ -89,8 +110,11 @@ class LocalService:
         self.clock = clock
         self.scanner = scanner
         self.actor = actor
+        self.enforce_steps = enforce_steps
+        self.statistics: Statistics = statistics or NoStatistics()
         self._closed = False
         self._crowded_until = 0.0
+        self.access: Access = access or ServiceAccess(self)
 
     def as_actor(self, actor: Actor) -> LocalService:
         """The same registry on behalf of another caller."""
@@ -101,6 +125,9 @@ class LocalService:
             clock=self.clock,
             scanner=self.scanner,
             actor=actor,
+            statistics=self.statistics,
+            enforce_steps=self.enforce_steps,
+            access=self.access,
         )
 
     def decide(self, step: Callable[[], tuple[T, Draft | None]]) -> T:
@@ -169,6 +196,18 @@ class LocalService:
     def annotate(self, request: ask.Annotate) -> ModelVersion | Model:
         return facts.annotate(self, request)
 
+    def link(self, request: ask.Link) -> ModelVersion:
+        return lineage.link(self, with_reason(request))
+
+    def unlink(self, request: ask.Unlink) -> ModelVersion:
+        return lineage.unlink(self, with_reason(request))
+
+    def withdraw(self, request: ask.Withdraw) -> Affected:
+        return withdrawals.withdraw(self, with_reason(request))
+
+    def reinstate(self, request: ask.Reinstate) -> Affected:
+        return withdrawals.reinstate(self, with_reason(request))
+
     def delete(self, request: ask.Delete) -> ModelVersion:
         return deletion.delete(self, with_reason(request))
 
@@ -195,13 +234,45 @@ class LocalService:
     def set_policy(self, request: ask.SetPolicy) -> Model:
         return facts.set_policy(self, with_reason(request))
 
+    # --- experiments ------------------------------------------------------------------------------------------------
+
+    def begin_experiment(self, request: ask.BeginExperiment) -> Experiment:
+        return experiments.begin(self, request)
+
+    def get_experiment(self, experiment: str) -> Experiment:
+        return experiments.get(self, experiment)
+
+    def list_experiments(self, model: str | None = None) -> tuple[Experiment, ...]:
+        return experiments.of(self, model)
+
+    def record_outcomes(self, request: ask.RecordOutcomes) -> ask.Recorded:
+        return outcomes.record(self, request)
+
+    def count_exposures(self, request: ask.CountExposures) -> None:
+        outcomes.count_exposures(self, request)
+
+    def judge_experiment(self, experiment: str) -> ExperimentVerdict:
+        return experiments.verdict(self, experiment)
+
+    def stop_experiment(self, request: ask.StopExperiment) -> Experiment:
+        return experiments.stop(self, with_reason(request))
+
+    def promote_winner(self, request: ask.PromoteWinner) -> Promotion:
+        return experiments.promote_winner(self, with_reason(request))
+
     # --- questions --------------------------------------------------------------------------------------------------
 
     def compare(self, a: str, b: str, metrics: Sequence[str] | None = None) -> Comparison:
-        return queries.compare(self, a, b, metrics)
+        return comparison.compare(self, a, b, metrics)
 
     def lineage(self, ref: str) -> tuple[ModelVersion, ...]:
         return queries.lineage(self, ref)
+
+    def lineage_graph(self, request: ask.Trace) -> LineageGraph:
+        return lineage.graph(self, request)
+
+    def affected(self, target: str, kind: str = "version") -> Affected:
+        return withdrawals.affected(self, target, kind)
 
     def history(self, request: ask.History) -> Page[Event]:
         return queries.history(self, request)
@@ -238,10 +309,27 @@ class LocalService:
     def import_(self, bundle: ask.Bundle) -> Imported:
         return transfer.import_(self, bundle)
 
+    # --- who may call -----------------------------------------------------------------------------------------------
+
+    def create_token(self, request: ask.CreateToken) -> NewToken:
+        return accessing.create(self, with_reason(request))
+
+    def list_tokens(self, limit: int = 100, after: str | None = None) -> Page[Token]:
+        return accessing.list_(self, limit, after)
+
+    def revoke_token(self, request: ask.RevokeToken) -> Token:
+        return accessing.revoke(self, with_reason(request))
+
     # --- bytes ------------------------------------------------------------------------------------------------------
 
     def has_blob(self, digest: str) -> bool:
         return blobs.has(self, digest)
+
+    def find_blob(self, digest: str) -> BlobInfo | None:
+        return self.blobs.stat(digest)
+
+    def models_with(self, digest: str) -> tuple[str, ...]:
+        return blobs.models_with(self, digest)
 
     def put_blob(self, chunks: Iterable[bytes], *, digest: str | None = None) -> BlobInfo:
         return self.blobs.put(chunks, expect=digest)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 from modelyard.domain import abtest, names, refs
 from modelyard.domain.errors import AlreadyExists, InvalidInput
 from modelyard.domain.experiments import Experiment, Exposure, Outcome
-from modelyard.domain.spelling import quoted
 from modelyard.ports.metadata import ExperimentKey, ExposureKey, Guard, OutcomeKey
 from modelyard.ports.service import CountExposures, GivenOutcome, Recorded, RecordOutcomes
 from modelyard.service import experiments
@@ -94,13 +93,8 @@ def _require_same(present: Outcome, outcome: Outcome) -> None:
 def count_exposures(service: LocalService, request: CountExposures) -> None:
     """Replace what one process has served so far by what it says now."""
     experiment = experiments.get(service, request.experiment_id)
-    names.check_text(request.writer, names.KEY_LENGTH, "writer")
-    for name, count in request.counts.items():
-        experiment.variant(name)
-        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-            raise InvalidInput(
-                f"predictions of {name!r}: expected a whole number from 0, found {quoted(count)}"
-            )
+    names.check_key(request.writer, "writer")
+    abtest.check_counts(experiment, request.counts)
 
     def step() -> tuple[None, Draft | None]:
         present = service.store.get(ExposureKey(experiment.experiment_id, request.writer))

@@ -6,14 +6,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, overload
 
-from modelyard.domain.records import Blob, Event, Model, ModelVersion, Move
+from modelyard.domain.experiments import Experiment, Exposure, Outcome
+from modelyard.domain.records import Blob, Event, Model, ModelVersion, Move, Source
+from modelyard.domain.tokens import Token
+from modelyard.ports.lineage import Brief, BriefQuery, Edge, EdgeQuery, SourceQuery
 from modelyard.ports.metadata import (
     BlobQuery,
     EventQuery,
+    ExperimentQuery,
+    ExposureQuery,
     MetadataStore,
     ModelQuery,
     MoveQuery,
+    OutcomeQuery,
     Page,
+    TokenQuery,
     VersionQuery,
 )
 
@@ -30,6 +37,20 @@ def every(store: MetadataStore, query: MoveQuery) -> Iterator[Move]: ...
 def every(store: MetadataStore, query: EventQuery) -> Iterator[Event]: ...
 @overload
 def every(store: MetadataStore, query: BlobQuery) -> Iterator[Blob]: ...
+@overload
+def every(store: MetadataStore, query: SourceQuery) -> Iterator[Source]: ...
+@overload
+def every(store: MetadataStore, query: EdgeQuery) -> Iterator[Edge]: ...
+@overload
+def every(store: MetadataStore, query: BriefQuery) -> Iterator[Brief]: ...
+@overload
+def every(store: MetadataStore, query: ExperimentQuery) -> Iterator[Experiment]: ...
+@overload
+def every(store: MetadataStore, query: OutcomeQuery) -> Iterator[Outcome]: ...
+@overload
+def every(store: MetadataStore, query: ExposureQuery) -> Iterator[Exposure]: ...
+@overload
+def every(store: MetadataStore, query: TokenQuery) -> Iterator[Token]: ...
 def every(store: MetadataStore, query: Any) -> Iterator[Any]:
     """All answers in the query's order; its own ``limit`` and ``after`` do not count."""
     after: str | None = None

@@ -15,7 +15,7 @@ from modelyard.domain.query import Compare, Field, Not
 from modelyard.domain.records import Alias, Model, ModelStage, ModelVersion
 from modelyard.ports.metadata import NumberKey, VersionQuery
 from modelyard.ports.service import UNSET, Promote
-from modelyard.service import resolve
+from modelyard.service import lineage, resolve
 from modelyard.service.draft import Draft, change, touched
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def _decide(service: LocalService, request: Promote) -> tuple[Promotion, Draft |
     target = request.target
     _check_expected(service, model, request)
     board = Board(model=model, at=service.clock.now(), actor=service.actor)
-    verdict = judge(service, board, version, target, request.requirements)
+    forced = request.force and bool(request.reason.strip())
+    verdict = judge(service, board, version, target, request.requirements, forced=forced)
     if version.stage is target and model.policy.table.stay:
         resolve.require_unchanged(service, model)
         return Promotion(version=version, verdict=verdict, moved=False), None
@@ -95,6 +96,8 @@ def judge(
     version: ModelVersion,
     target: ModelStage,
     requirements: Mapping[str, Any],
+    *,
+    forced: bool = False,
 ) -> Verdict:
     """The verdict on a move: the model's own requirements and the caller's, over the facts read now."""
     policy = board.model.policy
@@ -109,6 +112,8 @@ def judge(
             *gates.parse_requirements(requirements, source="caller"),
         ),
         card_fields=policy.card_fields,
+        forced=forced,
+        origins=lineage.withdrawn_among(service, version.edges),
     )
     return gates.judge(case)
 
@@ -275,6 +280,26 @@ def forbid_unsafe(version: ModelVersion, where: str) -> None:
         raise NotAllowed(
             f"{version.name}:{version.version} is judged {version.scan!r} by the scan and cannot be given {where}",
             reasons=[r for report in version.scans.values() for r in report.reasons][:20],
+        )
+
+
+def unusable(service: LocalService, version: ModelVersion) -> tuple[str, ...]:
+    """What of a version, or of what it was made of, is withdrawn, one line each."""
+    own = (f"it was withdrawn: {version.withdrawn.reason}",) if version.withdrawn is not None else ()
+    return *own, *lineage.withdrawn_among(service, version.edges)
+
+
+def forbid_withdrawn(
+    service: LocalService, version: ModelVersion, where: str, *, force: bool = False, reason: str = ""
+) -> None:
+    """What is not to be used any more, or was made of that, gets a new pointer only with force and a reason."""
+    found = unusable(service, version)
+    if found and not (force and reason.strip()):
+        made = "was withdrawn" if version.withdrawn is not None else "was made of what is withdrawn"
+        raise Protected(
+            f"{version.name}:{version.version} {made} and cannot be given {where}; reinstate it first, "
+            "or force it with a reason",
+            reasons=found,
         )
 
 

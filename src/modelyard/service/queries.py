@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from modelyard.domain import compare as comparing
 from modelyard.domain import names, query, refs
 from modelyard.domain.answers import ModelStatus, Stats
-from modelyard.domain.compare import Comparison
 from modelyard.domain.errors import AliasNotFound, InvalidInput, ModelyardError
+from modelyard.domain.lineage import parent_of
 from modelyard.domain.pointers import TRACKED
 from modelyard.domain.records import Event, Model, ModelStage, ModelVersion
 from modelyard.ports.metadata import (
@@ -61,14 +59,10 @@ def list_models(service: LocalService, contains: str, limit: int, after: str | N
     return service.store.find(ModelQuery(contains=contains, limit=query.check_limit(limit), after=after))
 
 
-def compare(service: LocalService, a: str, b: str, metrics: Sequence[str] | None) -> Comparison:
-    return comparing.compare(resolve.version(service, a), resolve.version(service, b), metrics)
-
-
 def lineage(service: LocalService, ref: str) -> tuple[ModelVersion, ...]:
     """Ancestors by ``parent``, the first one first, the version itself last; deleted ancestors stay visible."""
     line = [resolve.version(service, ref)]
-    while (parent := line[-1].parent) is not None and len(line) < LONGEST_LINE:
+    while (parent := parent_of(line[-1].edges)) is not None and len(line) < LONGEST_LINE:
         found = service.store.get(VersionKey(parent))
         if found is None or found in line:
             break

@@ -7,12 +7,45 @@ from typing import TypeVar
 
 from modelyard.domain.errors import InvalidInput
 from modelyard.domain.names import check_text
-from modelyard.ports.service import Delete, DeleteAlias, Promote, ProtectAlias, RollBack, SetAlias, SetPolicy
+from modelyard.ports.service import (
+    CreateToken,
+    Delete,
+    DeleteAlias,
+    Link,
+    Promote,
+    PromoteWinner,
+    ProtectAlias,
+    Reinstate,
+    RevokeToken,
+    RollBack,
+    SetAlias,
+    SetPolicy,
+    StopExperiment,
+    Unlink,
+    Withdraw,
+)
 
 LIMIT = 10_000
 """Characters."""
 
-Reasoned = TypeVar("Reasoned", Promote, RollBack, SetAlias, DeleteAlias, ProtectAlias, SetPolicy, Delete)
+Reasoned = TypeVar(
+    "Reasoned",
+    Promote,
+    RollBack,
+    SetAlias,
+    DeleteAlias,
+    ProtectAlias,
+    SetPolicy,
+    Delete,
+    Link,
+    Unlink,
+    Withdraw,
+    Reinstate,
+    StopExperiment,
+    PromoteWinner,
+    CreateToken,
+    RevokeToken,
+)
 
 
 def with_reason(request: Reasoned) -> Reasoned:

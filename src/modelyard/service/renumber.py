@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from modelyard.domain import metrics, versioning
@@ -12,11 +13,12 @@ from modelyard.domain.canonical import plain
 from modelyard.domain.errors import Conflict
 from modelyard.domain.lineage import is_version, spelled
 from modelyard.domain.query import Compare, Field
-from modelyard.domain.records import LineageEdge, Model, ModelStage, ModelVersion, ScanReport
-from modelyard.ports.metadata import LabelKey, VersionKey, VersionQuery
+from modelyard.domain.records import LineageEdge, Model, ModelStage, ModelVersion, ScanReport, Withdrawal
+from modelyard.ports.metadata import EventQuery, LabelKey, VersionKey, VersionQuery
 from modelyard.ports.service import CreateVersion
-from modelyard.service import collection, resolve, versions
+from modelyard.service import collection, resolve, versions, withdrawals
 from modelyard.service.draft import Draft, change, touched
+from modelyard.service.pages import every
 
 if TYPE_CHECKING:
     from modelyard.service.local import LocalService
@@ -28,7 +30,7 @@ IMPORTED: Final = "imported: registered elsewhere"
 
 def renumber(
     service: LocalService, present: Model, theirs: Model, found: Sequence[ModelVersion]
-) -> tuple[int, list[str]]:
+) -> tuple[str, int, list[str]]:
     """Register what is not here yet, under its label if that is free; a commit per version.
 
     Args:
@@ -38,7 +40,8 @@ def renumber(
         found: Its versions.
 
     Returns:
-        How many were taken, and a line for each that has another number here or was not taken.
+        ``renumbered``, or ``unchanged`` if nothing was; how many were taken; and a line for each that has another
+        number here, was not taken, or is withdrawn now.
     """
     lines: list[str] = []
     todo: list[ModelVersion] = []
@@ -55,7 +58,41 @@ def renumber(
         notes.append(
             f"{_spelled(version)} is {created.version} (#{created.number}) here{_left_behind(version, lost)}"
         )
-    return len(todo), notes + lines
+    told = list(_withdrawn(service, present.name, found))
+    return "renumbered" if todo or told else "unchanged", len(todo), notes + lines + told
+
+
+def _withdrawn(service: LocalService, name: str, found: Sequence[ModelVersion]) -> Iterator[str]:
+    """Withdraw here what is withdrawn there, however the histories differ: whoever uses it has to learn of it."""
+    for theirs in found:
+        mine = service.decide(partial(_withdraw, service, name, theirs)) if theirs.withdrawn else None
+        if mine is not None:
+            known = "" if mine.model_id == theirs.model_id else f", as {mine.version} (#{mine.number})"
+            yield f"{_spelled(theirs)} was withdrawn there and is withdrawn here now{known}"
+
+
+def _withdraw(
+    service: LocalService, name: str, theirs: ModelVersion
+) -> tuple[ModelVersion | None, Draft | None]:
+    """By whom and when it was said there; what was taken back here since stays so."""
+    model = resolve.model_named(service, name)
+    model_id = _counterpart(service, theirs.model_id)
+    mine = service.store.get(VersionKey(model_id)) if model_id else None
+    if mine is None or mine.withdrawn is not None or mine.content_digest != theirs.content_digest:
+        return None, None
+    if theirs.withdrawn is None or _taken_back(service, mine, theirs.withdrawn):
+        return None, None
+    draft = withdrawals.mark(service, model, mine, theirs.withdrawn, theirs.withdrawn.reason)
+    collection.imported(service, draft, model.name, "renumbered", 0, "")
+    return mine, draft
+
+
+def _taken_back(service: LocalService, version: ModelVersion, withdrawal: Withdrawal) -> bool:
+    """Whether this very withdrawal stood here once."""
+    subject = touched(version)
+    key, said = f"{subject}.withdrawn", plain(withdrawal)
+    log = every(service.store, EventQuery(model_key=domain_names.fold(version.name), subject=subject))
+    return any(event.before.get(key) == said for event in log)
 
 
 def _not_here(service: LocalService, present: Model, found: Sequence[ModelVersion]) -> Iterator[ModelVersion]:

@@ -12,12 +12,14 @@ from modelyard.domain.errors import (
     InvalidRef,
     ModelNotFound,
     NotAllowed,
+    NotFound,
     VersionNotFound,
 )
 from modelyard.domain.pointers import TRACKED
 from modelyard.domain.query import Compare, Field, Order
 from modelyard.domain.records import Model, ModelStage, ModelVersion, Move
 from modelyard.domain.refs import Ref
+from modelyard.ports.access import Subject
 from modelyard.ports.metadata import (
     LabelKey,
     ModelKey,
@@ -120,11 +122,14 @@ def _known(service: LocalService, model: Model) -> str:
 
 
 def _by_number(service: LocalService, ref: Ref) -> ModelVersion:
-    model = model_named(service, ref.model)
-    found = service.store.get(NumberKey(model.key, ref.number or 0))
+    return _numbered(service, model_named(service, ref.model), ref.number or 0)
+
+
+def _numbered(service: LocalService, model: Model, number: int) -> ModelVersion:
+    found = service.store.get(NumberKey(model.key, number))
     if found is None:
         raise VersionNotFound(
-            f"model {model.name!r} has no version number {ref.number}; the highest is {model.last_number}"
+            f"model {model.name!r} has no version number {number}; the highest is {model.last_number}"
         )
     return found
 
@@ -167,7 +172,7 @@ def _at_pointer(service: LocalService, ref: Ref) -> ModelVersion:
         number = holder(model, pointer)
     if number is None:
         raise AliasNotFound(_nothing_there(model, pointer, ref))
-    found = _by_number(service, Ref(kind="number", model=model.name, number=number))
+    found = _numbered(service, model, number)
     now = ref.at is None and not ref.back
     if now and not _agrees(found, pointer) and _moved(service, model):
         return _at_pointer(service, ref)
@@ -207,6 +212,30 @@ def _moved(service: LocalService, model: Model) -> bool:
     """Whether the model has changed since it was read; if not, what disagrees is damage, which ``fsck`` names."""
     present = service.store.get(ModelKey(model.key))
     return present is not None and present.revision != model.revision
+
+
+def subject(service: LocalService, ref: str) -> Subject | None:
+    """What a reference is about, without a word about what else there is; ``None`` if it names nothing.
+
+    A name that is taken and one that is not take the same time: near names are not looked for.
+    """
+    try:
+        parsed = refs.parse(ref)
+    except InvalidInput:
+        return None
+    named = _subject_named(service, parsed.model) if parsed.model else None
+    if parsed.model and named is None:
+        return None
+    try:
+        found = _RESOLVERS[parsed.kind](service, parsed)
+    except (InvalidInput, NotFound):
+        return named
+    return Subject(model=found.name, stage=found.stage)
+
+
+def _subject_named(service: LocalService, name: str) -> Subject | None:
+    model = service.store.get(ModelKey(names.fold(name))) or service.store.get(SlugKey(name))
+    return Subject(model=model.name) if model else None
 
 
 _RESOLVERS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from modelyard.domain import lifecycle, refs
+from modelyard.domain import environment, lifecycle, refs, signature_verdict
 from modelyard.domain.answers import Candidate, Rollback
 from modelyard.domain.errors import Conflict, NotAllowed, Protected
 from modelyard.domain.pointers import ROLLED_BACK, Board, left_by_rollback
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from modelyard.service.local import LocalService
 
 PRODUCTION = f"stage:{ModelStage.PRODUCTION.value}"
+KEPT = ("file", "directory")
+"""Flavors that give files as they are, in any environment."""
 
 
 def roll_back(service: LocalService, request: RollBack) -> Rollback:
@@ -40,6 +42,7 @@ def _decide(service: LocalService, request: RollBack) -> tuple[Rollback, Draft |
         offer=offer,
         aliases=_followers(model, pointer, incumbent),
         load_check=request.load_check or (candidate.load_check if candidate else None),
+        environment=environment.changes(incumbent.environment, candidate.environment) if candidate else (),
     )
     if request.drill:
         return plan, None
@@ -156,10 +159,15 @@ def _unsound(
     """Why a version that is the one must not go live; cheap questions first, the bytes last."""
     if version.scan in promotion.WORST:
         return (f"its scan says {version.scan}",)
+    if withdrawn := promotion.unusable(service, version):
+        return withdrawn
     if version.model_id in request.skip:
         return (request.skip[version.model_id],)
-    if version.signature and incumbent.signature and version.signature != incumbent.signature:
-        return ("its signature differs from the one consumers use now",)
+    change = signature_verdict.recorded(incumbent.signature, version.signature)
+    if change is not None and change.breaking:
+        return (f"its signature breaks what consumers use now: {'; '.join(change.breaking)}",)
+    if version.flavor and version.flavor.name not in KEPT and not environment.is_known(version.environment):
+        return ("what it was made with is not recorded",)
     return promotion.damage(service, version)
 
 
@@ -223,6 +231,7 @@ def _move(
         considered=plan.considered,
         aliases=plan.aliases,
         load_check=plan.load_check,
+        environment=plan.environment,
         moved=True,
     )
     return done, draft

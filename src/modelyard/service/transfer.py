@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from modelyard.domain import names as domain_names
 from modelyard.domain.answers import Imported
 from modelyard.domain.errors import Conflict
 from modelyard.domain.records import Blob, Event, Model, ModelVersion, ScanReport
-from modelyard.ports.metadata import EventQuery, ModelKey, SlugKey, VersionKey
+from modelyard.ports.metadata import EventQuery, ExperimentQuery, ModelKey, SlugKey, VersionKey
 from modelyard.ports.service import Bundle
 from modelyard.service import blobs, collection, experiment_copies, resolve, vetting
 from modelyard.service.deletion import models
@@ -29,32 +29,38 @@ READINGS = 5
 """How often a model is read that others change meanwhile; from the second time on they are asked to wait."""
 
 
+class _Moved(Exception):
+    """What is here is not what it was when it was decided how a model is to be taken."""
+
+
 def export(service: LocalService, names: Sequence[str] | None) -> Bundle:
     """Records of the named models (default: all), deleted versions and tombstones included."""
     chosen = models(service, None) if names is None else [resolve.model_named(service, n) for n in names]
     parts = [_read(service, model) for model in {model.key: model for model in chosen}.values()]
     taken = tuple(version for part in parts for version in part.versions)
-    experiments, outcomes, exposures = experiment_copies.export(service, [part.model for part in parts])
+    experiments = sorted((e for part in parts for e in part.trials), key=lambda e: e.experiment_id)
+    outcomes, exposures = experiment_copies.export(service, experiments)
     return Bundle(
         models=tuple(part.model for part in parts),
         versions=taken,
         events=tuple(event for part in parts for event in part.log),
         sources=export_sources(service, taken),
-        experiments=experiments,
+        experiments=tuple(experiments),
         outcomes=outcomes,
         exposures=exposures,
     )
 
 
 def _read(service: LocalService, model: Model) -> Part:
-    """A model with versions and events of one moment: read again if its revision moved while it was read."""
+    """A model with versions, events and experiments of one moment: read again if its revision moved meanwhile."""
     for reading in range(READINGS):
         with service.store.alone() if reading else nullcontext():
             model = resolve.model_named(service, model.name)
             found = sorted(resolve.versions_of(service, model, deleted=None), key=lambda v: v.number)
             log = list(events_of(service, model))
+            trials = list(every(service.store, ExperimentQuery(model_key=model.key)))
             if resolve.model_named(service, model.name).revision == model.revision:
-                return Part(model, found, log)
+                return Part(model, found, log, trials)
     raise Conflict(f"{model.name!r} changes faster than it can be read; export it when it is quieter")
 
 
@@ -108,6 +114,16 @@ def _besides(service: LocalService, bundle: Bundle) -> Iterator[str]:
 
 
 def _import_model(service: LocalService, part: Part) -> tuple[str, int, list[str]]:
+    """Take one model; decide anew if another import or a writer was faster meanwhile."""
+    for _ in range(READINGS):
+        with suppress(_Moved):
+            return _decide_on(service, part)
+    raise Conflict(
+        f"{part.model.name!r} changes faster than it can be imported; import it when it is quieter"
+    )
+
+
+def _decide_on(service: LocalService, part: Part) -> tuple[str, int, list[str]]:
     model = part.model
     present = service.store.get(ModelKey(model.key))
     if present is None:
@@ -118,8 +134,7 @@ def _import_model(service: LocalService, part: Part) -> tuple[str, int, list[str
         return "forwarded", _write(service, part, present), []
     if present.sequence > model.sequence and _has(service, present, model):
         return "unchanged", 0, []
-    taken, notes = renumber(service, present, model, part.versions)
-    return ("renumbered" if taken else "unchanged"), taken, notes
+    return renumber(service, present, model, part.versions)
 
 
 def _has(service: LocalService, present: Model, model: Model) -> bool:
@@ -141,9 +156,7 @@ def _write(service: LocalService, part: Part, seen: Model | None) -> int:
         draft = Draft()
         present = service.store.get(ModelKey(model.key))
         if _next(present) != _next(seen):
-            raise Conflict(
-                f"{model.name!r} changed while it was imported; nothing of it was written: import it again"
-            )
+            raise _Moved
         draft.put(replace(model, slug=_slug(service, model, present), revision=_next(present)))
         rows: dict[str, Blob] = {}
         new = 0

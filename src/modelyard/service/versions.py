@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from modelyard.domain import card, manifest, metrics, names, policy, versioning
+from modelyard.domain import card, code_state, manifest, metrics, names, policy, signature_given, versioning
 from modelyard.domain.canonical import canonical, fingerprint, plain
-from modelyard.domain.errors import AlreadyExists, InvalidInput
+from modelyard.domain.errors import AlreadyExists, InvalidInput, NotAllowed
+from modelyard.domain.lineage import implied, joined, parent_of, spelled
 from modelyard.domain.pointers import Board
 from modelyard.domain.records import (
     LineageEdge,
@@ -21,7 +22,6 @@ from modelyard.domain.records import (
 )
 from modelyard.domain.request_types import (
     check_mapping,
-    check_optional_mapping,
     check_tag_values,
     check_text_fact,
     given_tags,
@@ -34,13 +34,17 @@ from modelyard.ports.metadata import (
     VersionKey,
 )
 from modelyard.ports.service import CreateVersion
-from modelyard.service import blobs, promotion, resolve
+from modelyard.service import blobs, lineage, promotion, resolve, steps
 from modelyard.service.draft import Draft, change, touched
+from modelyard.service.reasons import LIMIT as REASON_LIMIT
 
 if TYPE_CHECKING:
     from modelyard.service.local import LocalService
 
 DESCRIPTION_LIMIT = 100_000
+"""Characters."""
+FACT_LIMIT = 1_000_000
+"""Bytes that a fact such as ``attributes`` has as JSON: it is read and hashed whole; what is larger is a file."""
 FIXED = ("content_digest", "hyperparams", "signature", "data_lineage", "parent", "framework", "algorithm")
 """What a repeated registration is compared by, in the order in which a difference is named."""
 
@@ -53,22 +57,29 @@ class Work:
     model_id: str
     name: str
     asked: str
-    parent: ModelVersion | None
+    edges: tuple[LineageEdge, ...] = ()
     scans: dict[str, ScanReport] = field(default_factory=dict)
 
 
 def create(service: LocalService, request: CreateVersion) -> ModelVersion:
     """Register a version, or return the equal one that the label or the idempotency key already names."""
+    request = replace(request, signature=_signature(request))
     name = _check(request)
     parent = resolve.version(service, request.parent) if request.parent else None
+    edges = lineage.resolved(service, request.lineage, parent)
     work = Work(
         request=request,
         model_id=service.clock.new_id(),
         name=name,
         asked=_asked(request) if request.idempotency_key else "",
-        parent=parent,
+        edges=edges,
     )
     return service.decide(lambda: decide(service, work))
+
+
+def _signature(request: CreateVersion) -> dict[str, Any] | None:
+    """The signature in its one form, whichever it was given in."""
+    return None if request.signature is None else signature_given.parse(request.signature).to_mapping()
 
 
 def _check(request: CreateVersion) -> str:
@@ -89,9 +100,10 @@ def _check(request: CreateVersion) -> str:
     check_tags(request.tags)
     for key in (*request.attributes, *request.hyperparams, *request.data_lineage):
         names.check_key(key)
-    for fact in ("attributes", "hyperparams", "data_lineage", "signature", "environment"):
+    for fact in ("attributes", "hyperparams", "data_lineage", "environment"):
         check_json(getattr(request, fact), fact)
-    names.check_text(request.description, DESCRIPTION_LIMIT)
+    names.check_text(request.description, DESCRIPTION_LIMIT, "description")
+    names.check_text(request.override_reason, REASON_LIMIT, "override_reason")
     return name
 
 
@@ -99,7 +111,6 @@ def _check_types(request: CreateVersion) -> None:
     """A fact of the wrong type would be stored, and no import could read it again."""
     for what in ("hyperparams", "attributes", "data_lineage", "environment", "card"):
         check_mapping(what, getattr(request, what))
-    check_optional_mapping("signature", request.signature)
     for what in ("description", "framework", "algorithm", "override_reason"):
         check_text_fact(what, getattr(request, what))
 
@@ -109,17 +120,21 @@ def check_tags(tags: Mapping[str, Any]) -> None:
     check_tag_values(tags, removing=True)
     for key, value in tags.items():
         names.check_key(key)
-        names.check_text(value or "", 5_000)
+        names.check_text(value or "", 5_000, f"tag {key!r}")
 
 
 def check_json(value: Any, what: str) -> None:
-    """What is stored as JSON must have a JSON form, so that it can be hashed into the event chain."""
+    """What is stored as JSON must have a JSON form, so that it can be hashed into the event chain, and a small one."""
     if not value:
         return
     try:
-        canonical(value)
+        size = len(canonical(value))
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"{what} may hold JSON values only: {error}") from error
+    if size > FACT_LIMIT:
+        raise InvalidInput(
+            f"{what}: expected at most {FACT_LIMIT} bytes as JSON, found {size}. Attach it as a file instead."
+        )
 
 
 def _asked(request: CreateVersion) -> str:
@@ -142,9 +157,11 @@ def decide(service: LocalService, work: Work) -> tuple[ModelVersion, Draft | Non
     model = _model(service, work.name)
     if request.version is not None and (known := _existing(service, model, work)):
         return known, None
+    _check_code(model, request)
+    label, warnings = steps.decide(service, model, request)
     now = service.clock.now()
     rows, scans = blobs.claim(service, request.files, work.scans)
-    version = _version(service, model, work, now, scans)
+    version = _version(service, model, work, label, now, scans, warnings)
     counted = replace(model, last_number=version.number, highest=_highest(model, version))
     board = Board(model=counted, at=now, actor=service.actor)
     board.changed[version.number] = version
@@ -210,7 +227,7 @@ def _existing(service: LocalService, model: Model, work: Work) -> ModelVersion |
         "hyperparams": _hyperparams(work.request),
         "signature": work.request.signature,
         "data_lineage": work.request.data_lineage,
-        "parent": work.parent.model_id if work.parent else None,
+        "parent": parent_of(work.edges),
         "framework": work.request.framework,
         "algorithm": work.request.algorithm,
     }
@@ -221,7 +238,29 @@ def _existing(service: LocalService, model: Model, work: Work) -> ModelVersion |
                 "change: register under a new label, or leave the label out to get the next one",
                 data={"model_id": found.model_id, "difference": fact},
             )
+    _check_lineage(found, work.edges)
     return found
+
+
+def _check_lineage(found: ModelVersion, given: tuple[LineageEdge, ...]) -> None:
+    """What a repeated registration says of its origin must have been said the first time."""
+    for edge in given:
+        if plain(edge) not in plain(found.lineage):
+            raise AlreadyExists(
+                f"{found.name}:{found.version} exists without the lineage {spelled(edge)}; versions never change: "
+                f"use link({f'{found.name}:{found.version}'!r}, {edge.kind!r}, {edge.target!r}), or a new label",
+                data={"model_id": found.model_id, "difference": "lineage"},
+            )
+
+
+def _check_code(model: Model, request: CreateVersion) -> None:
+    """A policy may want every version to be traced to a commit."""
+    if model.policy.clean_git and (doubt := code_state.doubt(request.environment)):
+        raise NotAllowed(
+            f"{model.name!r} takes only versions made from committed code (its policy has clean_git), but {doubt}; "
+            "commit, and register from that work tree",
+            data={"check": "clean_git"},
+        )
 
 
 def _check_not_deleted(found: ModelVersion) -> None:
@@ -253,15 +292,21 @@ def _hyperparams(request: CreateVersion) -> dict[str, Any]:
 
 
 def _version(
-    service: LocalService, model: Model, work: Work, now: datetime, scans: Mapping[str, ScanReport]
+    service: LocalService,
+    model: Model,
+    work: Work,
+    label: str,
+    now: datetime,
+    scans: Mapping[str, ScanReport],
+    warnings: tuple[str, ...],
 ) -> ModelVersion:
     request = work.request
-    edges = (LineageEdge(kind="parent", target=work.parent.model_id),) if work.parent else ()
+    edges = joined(work.edges, implied(plain(request.data_lineage), request.environment))
     version = ModelVersion(
         model_id=work.model_id,
         name=model.name,
         number=model.last_number + 1,
-        version=request.version or versioning.next_label(model.highest or None, request.bump or "patch"),
+        version=label,
         created_at=now,
         created_by=service.actor.name,
         files=tuple(sorted(request.files, key=lambda f: f.path)),
@@ -273,8 +318,9 @@ def _version(
         environment=plain(request.environment),
         data_lineage=plain(request.data_lineage),
         lineage=edges,
-        parent=work.parent.model_id if work.parent else None,
+        parent=parent_of(edges),
         override_reason=request.override_reason,
+        warnings=(*warnings, *lineage.withdrawn_among(service, edges)),
         description=request.description,
         tags=given_tags(request.tags),
         attributes=plain(request.attributes),
@@ -306,11 +352,13 @@ def _place(service: LocalService, board: Board, version: ModelVersion, request: 
         "digest": version.digest,
     }
     board.after[f"version:{number}.stage"] = version.stage
+    board.after |= {f"version:{number}.{path}": value for path, value in _given(version)}
     if request.stage is not ModelStage.DEVELOPMENT:
         promotion.enter(service, board, version, request.stage)
     if request.alias is not None:
         present = board.model.aliases.get(request.alias)
         promotion.forbid_unsafe(version, f"alias {request.alias!r}")
+        promotion.forbid_withdrawn(service, version, f"alias {request.alias!r}")
         if present is not None:
             promotion.require_unprotected(board.model, present, force=False, reason="")
         holder = service.store.get(VersionKey(present.model_id)) if present else None
@@ -318,6 +366,14 @@ def _place(service: LocalService, board: Board, version: ModelVersion, request: 
     rank = versioning.rank(version.version, number)
     if request.stage is not ModelStage.ARCHIVED and rank > board.model.latest_rank:
         board.latest(version, rank)
+
+
+def _given(version: ModelVersion) -> Iterator[tuple[str, Any]]:
+    """Facts that may change later, under the paths by which events name them, so that the chain covers their start."""
+    yield from ((f"metrics.{metrics.qualified(m)}", m.value) for m in version.metrics)
+    for fact in ("tags", "attributes"):
+        yield from ((f"{fact}.{key}", value) for key, value in getattr(version, fact).items())
+    yield from ((fact, getattr(version, fact)) for fact in ("description", "card") if getattr(version, fact))
 
 
 def _commit(service: LocalService, board: Board, version: ModelVersion, request: CreateVersion) -> Draft:

@@ -10,21 +10,16 @@ from typing import TYPE_CHECKING
 from modelyard.domain import events as chains
 from modelyard.domain import manifest, replay
 from modelyard.domain import names as domain_names
-from modelyard.domain.canonical import canonical
 from modelyard.domain.errors import AuditBroken, IntegrityError
-from modelyard.domain.experiments import Exposure, Outcome
+from modelyard.domain.experiments import Experiment
 from modelyard.domain.records import Event, Model, ModelVersion
 from modelyard.ports.metadata import VersionKey
 from modelyard.ports.service import Bundle
-from modelyard.service import blobs
-from modelyard.service.experiments import configuration
+from modelyard.service import blobs, vetting_besides
 from modelyard.service.lineage import refuse_cycles
 
 if TYPE_CHECKING:
     from modelyard.service.local import LocalService
-
-
-STARTED = "experiment.started"
 
 
 @dataclass(slots=True)
@@ -34,6 +29,7 @@ class Part:
     model: Model
     versions: list[ModelVersion] = field(default_factory=list)
     log: list[Event] = field(default_factory=list)
+    trials: list[Experiment] = field(default_factory=list)
 
 
 def parts_of(service: LocalService, bundle: Bundle) -> list[Part]:
@@ -49,7 +45,7 @@ def parts_of(service: LocalService, bundle: Bundle) -> list[Part]:
         for version in part.versions:
             same(service.store.get(VersionKey(version.model_id)), version)
     refuse_cycles(service, bundle.versions)
-    _verify_experiments(bundle)
+    vetting_besides.verify(bundle)
     return parts
 
 
@@ -121,28 +117,6 @@ def same(here: ModelVersion | None, version: ModelVersion) -> ModelVersion | Non
             "which is another version; its model was not imported"
         )
     return here
-
-
-def _verify_experiments(bundle: Bundle) -> None:
-    """Each experiment is what its model's chain says, and what is recorded is of one of them and its variants."""
-    begun = {(e.model, e.subject): e.after.get("experiment") for e in bundle.events if e.action == STARTED}
-    variants: dict[tuple[str, str], set[str]] = {}
-    for trial in bundle.experiments:
-        said = begun.get((trial.model, f"experiment:{trial.experiment_id}"))
-        if canonical(said) != canonical(configuration(trial)):
-            raise IntegrityError(
-                f"the bundle's experiment {trial.experiment_id} is not what the history of {trial.model!r} says; "
-                "nothing was imported"
-            )
-        variants[trial.model, trial.experiment_id] = {variant.name for variant in trial.variants}
-    records: tuple[Outcome | Exposure, ...] = (*bundle.outcomes, *bundle.exposures)
-    for record in records:
-        named = {record.variant} if isinstance(record, Outcome) else record.counts.keys()
-        if not named <= variants.get((record.model, record.experiment_id), set()):
-            raise IntegrityError(
-                f"the bundle has records of experiment {record.experiment_id} that are not of its variants; "
-                "nothing was imported"
-            )
 
 
 def require_bytes(service: LocalService, part: Part) -> None:

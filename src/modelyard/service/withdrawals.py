@@ -14,11 +14,12 @@ from modelyard.domain.errors import InvalidInput, NotFound, NotSupported
 from modelyard.domain.lineage import VERSION
 from modelyard.domain.lineage_graph import LineageGraph, last_steps, way
 from modelyard.domain.lineage_nodes import LineageNode, Thing
-from modelyard.domain.records import ModelVersion, Source, Withdrawal
+from modelyard.domain.records import Model, ModelVersion, Source, Withdrawal
 from modelyard.domain.text import fold, shown
 from modelyard.ports.lineage import EdgeQuery, SourceQuery
 from modelyard.ports.metadata import (
     EventQuery,
+    ExperimentKey,
     ModelKey,
     RegistryKey,
     SourceKey,
@@ -97,6 +98,13 @@ def _say_of_version(service: LocalService, root: Thing, why: str, reason: str) -
     wanted = _withdrawal(service, version.withdrawn, why)
     if wanted == version.withdrawn:
         return None, None
+    return None, mark(service, model, version, wanted, reason)
+
+
+def mark(
+    service: LocalService, model: Model, version: ModelVersion, wanted: Withdrawal | None, reason: str
+) -> Draft:
+    """The version as withdrawn or not, and the event that says so."""
     key = f"{touched(version)}.withdrawn"
     _, _, draft = change(
         service,
@@ -108,7 +116,7 @@ def _say_of_version(service: LocalService, root: Thing, why: str, reason: str) -
         after={key: wanted},
         reason=reason,
     )
-    return None, draft
+    return draft
 
 
 def _say_of_source(service: LocalService, root: Thing, why: str, reason: str) -> tuple[None, Draft | None]:
@@ -191,10 +199,10 @@ def _standing(service: LocalService, root: Thing) -> Withdrawal | None:
 
 
 def _reached(service: LocalService, graph: LineageGraph) -> Iterator[Reached]:
-    """Versions and deployments in the order of the graph, each followed by the aliases that name it."""
+    """Versions and deployments in the order of the graph, each followed by what stands on it."""
     nodes = {node.thing: node for node in graph.nodes}
     steps = last_steps(graph.edges, graph.root)
-    aliases = _aliases(service, graph.nodes)
+    standing = _standing_on(service, graph.nodes)
     for node in graph.nodes:
         trail = way(steps, node.thing)
         path = tuple(_spelled(nodes[thing]) for thing in trail)
@@ -208,22 +216,25 @@ def _reached(service: LocalService, graph: LineageGraph) -> Iterator[Reached]:
                 deleted=holder.deleted,
                 path=path,
             )
-        for alias in aliases.get(node.target, ()) if node.kind == VERSION else ():
-            name = f"{node.name}@{alias}"
-            yield Reached(kind="alias", name=name, model_id=node.target, stage=node.stage, path=(*path, name))
+        for kind, name in standing.get(node.target, ()) if node.kind == VERSION else ():
+            yield Reached(kind=kind, name=name, model_id=node.target, stage=node.stage, path=(*path, name))
 
 
 def _spelled(node: LineageNode) -> str:
     return node.label if node.kind in (VERSION, "deployment") else f"{node.kind} {node.label}"
 
 
-def _aliases(service: LocalService, nodes: Sequence[LineageNode]) -> Mapping[str, list[str]]:
-    """``model_id`` -> aliases on it, read from each model once."""
-    found: dict[str, list[str]] = {}
-    for key in dict.fromkeys(fold(node.name) for node in nodes if node.name):
-        model = service.store.get(ModelKey(key))
-        for alias in model.aliases.values() if model else ():
-            found.setdefault(alias.model_id, []).append(alias.name)
+def _standing_on(service: LocalService, nodes: Sequence[LineageNode]) -> Mapping[str, list[tuple[str, str]]]:
+    """``model_id`` -> kind and name of the aliases and running experiments on it; each model is read once."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    keys = dict.fromkeys(fold(node.name) for node in nodes if node.name)
+    for model in filter(None, (service.store.get(ModelKey(key)) for key in keys)):
+        for alias in model.aliases.values():
+            found.setdefault(alias.model_id, []).append(("alias", f"{model.name}@{alias.name}"))
+        for experiment_id in model.experiments:
+            trial = service.store.get(ExperimentKey(experiment_id))
+            for model_id in dict.fromkeys(variant.model_id for variant in trial.variants) if trial else ():
+                found.setdefault(model_id, []).append(("experiment", experiment_id))
     return found
 
 

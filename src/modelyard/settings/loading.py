@@ -28,6 +28,7 @@ def load(
     *,
     env: Mapping[str, str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
+    dotenv: str | None = None,
 ) -> Settings:
     """Settings from the defaults, at most one file, and the environment; each goes before the one it follows.
 
@@ -39,6 +40,8 @@ def load(
         config: Configuration file.
         env: Variables; the process's own if not given. An empty variable counts as not set.
         cwd: Directory that relative file names start from; the current one if not given.
+        dotenv: A file of short names such as ``REGISTRY_PORT``, which need not exist. Only then are these names read,
+            from it and from ``env``; they go before the YAML file and after ``MODELYARD_*``.
 
     Returns:
         The settings, with the origin of each value.
@@ -51,6 +54,10 @@ def load(
     variables = os.environ if env is None else env
     found = Findings()
     name = _read_first_file(config, variables, Path(cwd or ""), found)
+    if dotenv is not None:
+        from modelyard.settings.dotenv import read_short_names
+
+        read_short_names(dotenv, variables, Path(cwd or ""), found)
     _read_environment(variables, found)
     found.raise_if_any()
     arguments = _arguments(Settings, "", found.values)

@@ -96,42 +96,42 @@ class LocalStorageSettings(Record):
 class S3Settings(Record):
     """Amazon S3, MinIO and other stores that speak its protocol."""
 
-    bucket: str | None = setting(None, TEXT, "Bucket.")
-    prefix: str | None = setting(None, TEXT, "Key prefix of everything stored.")
-    region: str | None = setting(None, TEXT, "Region.")
-    endpoint_url: str | None = setting(None, URL, "Address of a store other than Amazon's.")
-    access_key: str | None = setting(None, TEXT, "Access key.", secret=True)
-    secret_key: str | None = setting(None, TEXT, "Secret key.", secret=True)
+    bucket: str | None = setting(None, TEXT, "Bucket.", active=True)
+    prefix: str | None = setting(None, TEXT, "Key prefix of everything stored.", active=True)
+    region: str | None = setting(None, TEXT, "Region.", active=True)
+    endpoint_url: str | None = setting(None, URL, "Address of a store other than Amazon's.", active=True)
+    access_key: str | None = setting(None, TEXT, "Access key.", active=True, secret=True)
+    secret_key: str | None = setting(None, TEXT, "Secret key.", active=True, secret=True)
 
 
 @record
 class GcsSettings(Record):
     """Google Cloud Storage."""
 
-    bucket: str | None = setting(None, TEXT, "Bucket.")
-    prefix: str | None = setting(None, TEXT, "Object prefix of everything stored.")
+    bucket: str | None = setting(None, TEXT, "Bucket.", active=True)
+    prefix: str | None = setting(None, TEXT, "Object prefix of everything stored.", active=True)
     project: str | None = setting(None, TEXT, "Project.")
-    credentials_file: str | None = setting(None, TEXT, "Key file of a service account.")
+    credentials_file: str | None = setting(None, TEXT, "Key file of a service account.", active=True)
 
 
 @record
 class AzureSettings(Record):
     """Azure Blob Storage."""
 
-    container: str | None = setting(None, TEXT, "Container.")
-    prefix: str | None = setting(None, TEXT, "Blob prefix of everything stored.")
-    account_name: str | None = setting(None, TEXT, "Storage account.")
-    account_key: str | None = setting(None, TEXT, "Key of the account.", secret=True)
-    connection_string: str | None = setting(None, TEXT, "Connection string of the account.", secret=True)
+    container: str | None = setting(None, TEXT, "Container.", active=True)
+    prefix: str | None = setting(None, TEXT, "Blob prefix of everything stored.", active=True)
+    account_name: str | None = setting(None, TEXT, "Storage account.", active=True)
+    account_key: str | None = setting(None, TEXT, "Key of the account.", active=True, secret=True)
+    connection_string: str | None = setting(
+        None, TEXT, "Connection string of the account.", active=True, secret=True
+    )
 
 
 @record
 class StorageSettings(Record):
     """Where bytes are kept."""
 
-    backend: str = setting(
-        "local", choice("local", "s3", "gcs", "azure"), "Kind of store.", active=True, built=("local",)
-    )
+    backend: str = setting("local", choice("local", "s3", "gcs", "azure"), "Kind of store.", active=True)
     local: LocalStorageSettings = section(LocalStorageSettings)
     s3: S3Settings = section(S3Settings)
     gcs: GcsSettings = section(GcsSettings)
@@ -156,6 +156,7 @@ class VersioningSettings(Record):
         "warn",
         choice("warn", "refuse", "off"),
         "What happens to an explicit label whose step is smaller than the change of the signature calls for.",
+        active=True,
     )
     git: GitSettings = section(GitSettings)
 
@@ -169,16 +170,17 @@ class DatabaseSettings(Record):
         choice("sqlite", "postgresql", "mysql", "mongodb"),
         "Kind of database.",
         active=True,
-        built=("sqlite",),
     )
-    url: str | None = setting(None, URL, "Everything in one address; goes before the keys below.")
+    url: str | None = setting(
+        None, URL, "Everything in one address; goes before the keys below.", active=True
+    )
     path: str | None = setting(None, TEXT, "File of a SQLite database outside the registry's folder.")
-    host: str | None = setting(None, TEXT, "Host name or address.")
-    port: int | None = setting(None, whole(1, 65535), "Port.")
-    name: str | None = setting(None, TEXT, "Database name.")
-    user: str | None = setting(None, TEXT, "User name.")
-    password: str | None = setting(None, TEXT, "Password.", secret=True)
-    pool_size: int | None = setting(None, whole(1, 1000), "Connections kept open.")
+    host: str | None = setting(None, TEXT, "Host name or address.", active=True)
+    port: int | None = setting(None, whole(1, 65535), "Port.", active=True)
+    name: str | None = setting(None, TEXT, "Database name.", active=True)
+    user: str | None = setting(None, TEXT, "User name.", active=True)
+    password: str | None = setting(None, TEXT, "Password.", secret=True, active=True)
+    pool_size: int | None = setting(None, whole(1, 1000), "Connections kept open.", active=True)
 
 
 @record
@@ -215,6 +217,51 @@ class AccessControlSettings(Record):
 
 
 @record
+class OidcSettings(Record):
+    """People who log in at an OpenID Connect provider."""
+
+    issuer: str | None = setting(
+        None,
+        URL,
+        "Address of the provider, exactly as it calls itself; if not set, nobody logs in and everybody needs a token.",
+        active=True,
+    )
+    client_id: str | None = setting(None, TEXT, "What the provider calls this server.", active=True)
+    client_secret: str | None = setting(
+        None, TEXT, "Secret shared with the provider; a public client has none.", active=True, secret=True
+    )
+    client_secret_file: str | None = setting(
+        None, TEXT, "File that holds the secret, instead of `client_secret`.", active=True
+    )
+    scopes: tuple[str, ...] = setting(
+        (),
+        TEXTS,
+        "Scopes that are asked for beside `openid`; if not set: `email` and `profile`.",
+        active=True,
+    )
+    name_claim: str = setting(
+        "email",
+        TEXT,
+        "Claim by which people are named in the history. It must be unique, and nothing they can change themselves; "
+        "`email` counts only if the provider verified it.",
+        active=True,
+    )
+    groups_claim: str = setting("groups", TEXT, "Claim that lists somebody's groups.", active=True)
+    grants: tuple[str, ...] = setting(
+        (),
+        TEXTS,
+        "What groups may do, such as `ml-team -> writer on risk/*`; `* -> reader` is for everybody who can log in.",
+        active=True,
+    )
+    hours: int = setting(
+        12, whole(1, 720), "Hours after which a session, or the token of a program, ends.", active=True
+    )
+    idle_minutes: int = setting(
+        60, whole(1, 43200), "Minutes without use after which a session ends.", active=True
+    )
+
+
+@record
 class SecuritySettings(Record):
     """What may be loaded, and by whom."""
 
@@ -227,6 +274,7 @@ class SecuritySettings(Record):
     )
     authentication: AuthenticationSettings = section(AuthenticationSettings)
     access_control: AccessControlSettings = section(AccessControlSettings)
+    oidc: OidcSettings = section(OidcSettings)
 
 
 @record
@@ -323,6 +371,79 @@ class LoggingSettings(Record):
 
 
 @record
+class LimitSettings(Record):
+    """How much a server takes before it says no."""
+
+    connections: int = setting(
+        8192, whole(1, 1_000_000), "Connections that may be open at once, for each worker.", active=True
+    )
+    requests: int = setting(
+        256, whole(1, 100_000), "Requests that may be under way at once, for each worker.", active=True
+    )
+    requests_per_caller: int = setting(
+        128, whole(1, 100_000), "How many of them may come from one address.", active=True
+    )
+    rate: int = setting(
+        5000,
+        whole(1, 1_000_000),
+        "Requests a second from one address or token, for each worker.",
+        active=True,
+    )
+    header_bytes: int = setting(
+        32768,
+        whole(1024, 1_048_576),
+        "Bytes that the address and the headers of a request may take.",
+        active=True,
+    )
+    header_seconds: int = setting(
+        15, whole(1, 3600), "Seconds in which a request's headers must have arrived.", active=True
+    )
+    stall_seconds: int = setting(
+        30, whole(1, 3600), "Seconds in which a body must bring, or a reader take, 16 KiB more.", active=True
+    )
+    idle_seconds: int = setting(
+        45, whole(1, 3600), "Seconds that a connection is kept open between two requests.", active=True
+    )
+
+
+@record
+class ServerSettings(Record):
+    """`modelyard server`."""
+
+    host: str = setting("127.0.0.1", TEXT, "Address to listen on.", active=True)
+    port: int = setting(8000, whole(0, 65535), "Port to listen on; 0 takes a free one.", active=True)
+    workers: int = setting(1, whole(1, 256), "Processes that answer.", active=True)
+    public_url: str | None = setting(
+        None, URL, "Address that callers use, such as the proxy's; if not set: host and port.", active=True
+    )
+    hosts: tuple[str, ...] = setting(
+        (), TEXTS, "Further names by which callers may address the server.", active=True
+    )
+    behind_proxy: tuple[str, ...] = setting(
+        (),
+        TEXTS,
+        "Addresses or networks of the proxies in front, which end TLS and whose `X-Forwarded-*` is believed.",
+        active=True,
+    )
+    tls_cert: str | None = setting(None, TEXT, "File with the certificate and its chain, PEM.", active=True)
+    tls_key: str | None = setting(None, TEXT, "File with the private key, PEM.", active=True)
+    log_format: str = setting(
+        "auto",
+        choice("auto", "json", "text"),
+        "Form of log lines; `auto` is text at a terminal and JSON elsewhere.",
+        active=True,
+    )
+    access_log: bool = setting(True, SWITCH, "Write one line for each request.", active=True)
+    grace: int = setting(
+        30,
+        whole(0, 3600),
+        "Seconds that requests under way may take after the server was told to stop.",
+        active=True,
+    )
+    limits: LimitSettings = section(LimitSettings)
+
+
+@record
 class Settings(Record):
     """Everything that can be configured. ``Settings()`` is all defaults; ``load()`` reads file and variables.
 
@@ -343,6 +464,7 @@ class Settings(Record):
     monitoring: MonitoringSettings = section(MonitoringSettings)
     persistence: PersistenceSettings = section(PersistenceSettings)
     logging: LoggingSettings = section(LoggingSettings)
+    server: ServerSettings = section(ServerSettings)
     file: str | None = field(default=None, compare=False)
     sources: tuple[tuple[str, str], ...] = field(default=(), compare=False, repr=False)
 

@@ -17,7 +17,7 @@ VARIABLES = (
     ("MODELYARD_URL", "Location of the registry; goes before `registry.path`."),
     ("MODELYARD_CONFIG", "Configuration file; goes before the files that are looked for."),
     ("MODELYARD_CONFIG_DIR", "Folder of the user's own files, instead of `$XDG_CONFIG_HOME/modelyard`."),
-    ("MODELYARD_TOKEN", "Token for a server (not active yet)."),
+    ("MODELYARD_TOKEN", "Token for a server; goes before what `modelyard login` fetched."),
 )
 """Variables that stand for no key of the file, each with its meaning."""
 

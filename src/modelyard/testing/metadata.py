@@ -47,7 +47,10 @@ from modelyard.domain.records import (
     Receipt,
     Registry,
     ScanReport,
+    Source,
+    Withdrawal,
 )
+from modelyard.ports.lineage import Brief, BriefQuery, EdgeQuery, SourceQuery
 from modelyard.ports.metadata import (
     BlobKey,
     BlobQuery,
@@ -66,6 +69,7 @@ from modelyard.ports.metadata import (
     ReceiptKey,
     RegistryKey,
     SlugKey,
+    SourceKey,
     TallyQuery,
     VersionKey,
     VersionQuery,
@@ -169,6 +173,8 @@ def a_full_version() -> ModelVersion:
         card_version=2,
         aliases=("champion",),
         scans={sha(1): scan, sha(2): ScanReport(verdict="clean")},
+        links=(LineageEdge(kind="run", target="r-17", details={"host": "a"}),),
+        withdrawn=Withdrawal(reason="leaks the label", at=T0 + timedelta(days=5), by="ada"),
         successor="01jb",
         rolled_back_at=T0 + timedelta(days=1),
         staged_at=T0 + timedelta(days=2),
@@ -351,6 +357,7 @@ class MetadataContract:
             a_model(),
             a_version(),
             a_blob(),
+            Source(kind="dataset", target="d", revision=1),
             Receipt(key="k", request="q", result={}, at=T0, revision=1),
             Registry(registry_id="r", format=1, created_at=T0, revision=1),
         ],
@@ -399,6 +406,7 @@ class MetadataContract:
             NumberKey("fraud", 1),
             LabelKey("fraud", "1.1.0"),
             BlobKey(sha(1)),
+            SourceKey("dataset", "d"),
             ReceiptKey("k"),
             RegistryKey(),
         ],
@@ -412,7 +420,8 @@ class MetadataContract:
         store.commit(Changes(puts=(put(other),), guards=(absent,)))
         receipt = Receipt(key="k", request="q", result={}, at=T0, revision=1)
         registry = Registry(registry_id="r", format=1, created_at=T0, revision=1)
-        seed(store, a_model(), a_version(), a_blob(), receipt, registry)
+        source = Source(kind="dataset", target="d", revision=1)
+        seed(store, a_model(), a_version(), a_blob(), source, receipt, registry)
         with pytest.raises(Conflict):
             store.commit(Changes(puts=(put(changed(other)),), guards=(absent,)))
         store.commit(Changes(puts=(put(changed(other)),), guards=(present,)))
@@ -671,16 +680,27 @@ class MetadataContract:
         assert numbers(everything(store, VersionQuery(deleted=True))) == [3, 2]
         assert numbers(everything(store, VersionQuery(deleted=None))) == [3, 2, 1]
 
-    def test_versions_are_found_by_model_and_by_digests(self, store: MetadataStore) -> None:
+    def test_versions_are_found_by_model_and_by_digest(self, store: MetadataStore) -> None:
         seed(store, a_model(), a_model("churn"))
         seed(
             store,
-            a_version(1, digest=sha(1), content_digest=sha(5)),
-            a_version(1, "churn", content_digest=sha(5)),
+            a_version(1, digest=sha(1)),
+            a_version(1, "churn"),
         )
         assert [v.name for v in everything(store, VersionQuery(model_key="churn"))] == ["churn"]
         assert [v.name for v in everything(store, VersionQuery(digest=sha(1)))] == ["fraud"]
-        assert len(everything(store, VersionQuery(content_digest=sha(5)))) == 2
+
+    def test_versions_are_found_by_the_bytes_they_keep(self, store: MetadataStore) -> None:
+        shared = FileEntry(path="a", size=1, digest=sha(8))
+        seed(
+            store,
+            a_model(),
+            a_version(1, files=(shared,)),
+            a_version(2, files=(replace(shared, digest=sha(9)),)),
+            a_version(3, files=(shared,), deleted_at=T0, collected_at=T0),
+        )
+        assert numbers(everything(store, VersionQuery(file=sha(8), deleted=None))) == [1]
+        assert numbers(everything(store, VersionQuery(file=sha(7)))) == []
 
     @pytest.mark.parametrize(
         ("where", "expected"),
@@ -827,6 +847,84 @@ class MetadataContract:
         seed(store, changed(gone, collected_at=T0))
         assert [b.digest for b in everything(store, loose)] == [sha(1), sha(2)]
 
+    def test_edges_are_found_from_either_end_deleted_versions_included(self, store: MetadataStore) -> None:
+        dataset, parent = LineageEdge(kind="dataset", target="d"), LineageEdge(kind="parent", target="d")
+        one = a_version(1, lineage=(dataset, dataset), links=(LineageEdge(kind="run", target="r"),))
+        two = a_version(2, lineage=(parent,), deleted_at=T0, collected_at=T0)
+        seed(store, a_model(), one, two, a_version(3))
+        first, second = one.model_id, two.model_id
+        expected = [(first, "dataset", "d"), (first, "run", "r"), (second, "parent", "d")]
+        for query, kept in (
+            (EdgeQuery(of=(first, second)), expected),
+            (EdgeQuery(to=("d", "nothing")), [expected[0], expected[2]]),
+            (EdgeQuery(of=(first,), to=("d",)), expected),
+            (EdgeQuery(of=("nobody",)), []),
+            (EdgeQuery(), []),
+        ):
+            for limit in (1, 2, 500):
+                found = everything(store, replace(query, limit=limit))
+                assert [(edge.model_id, edge.kind, edge.target) for edge in found] == kept
+
+    def test_edges_follow_every_change(self, store: MetadataStore) -> None:
+        links = tuple(LineageEdge(kind="run", target=target) for target in "abc")
+        seed(store, a_model(), version := a_version(1, links=links[:2]))
+        seed(store, version := changed(version, links=links[1:]))
+        assert [edge.target for edge in everything(store, EdgeQuery(of=(version.model_id,)))] == ["b", "c"]
+        assert everything(store, EdgeQuery(to=("a",))) == []
+        assert list(store.check()) == []
+
+    def test_versions_are_told_in_short(self, store: MetadataStore) -> None:
+        gone = Withdrawal(reason="x", at=T0)
+        made = [
+            a_version(1, stage=ModelStage.ARCHIVED),
+            a_version(2, deleted_at=T0),
+            a_version(3, withdrawn=gone),
+        ]
+        seed(store, a_model(), *made)
+        seed(store, changed(made[0], description="again"))
+        ids = tuple(version.model_id for version in made)
+        briefs = [
+            Brief(model_id=ids[0], name="fraud", number=1, version="1.1.0", stage="archived", revision=2),
+            Brief(
+                model_id=ids[1],
+                name="fraud",
+                number=2,
+                version="1.2.0",
+                stage="development",
+                deleted=True,
+                revision=1,
+            ),
+            Brief(
+                model_id=ids[2],
+                name="fraud",
+                number=3,
+                version="1.3.0",
+                stage="development",
+                withdrawn=True,
+                revision=1,
+            ),
+        ]
+        for limit in (1, 500):
+            query = BriefQuery(ids=(*reversed(ids), "nobody", ids[0]), limit=limit)
+            assert everything(store, query) == briefs
+        assert everything(store, BriefQuery(ids=())) == []
+
+    def test_sources_come_back_as_they_were_by_kind_and_name(self, store: MetadataStore) -> None:
+        gone = Withdrawal(reason="x", at=T0, by="ada")
+        made = [
+            Source(kind="base_model", target="b", revision=1),
+            Source(kind="dataset", target="a", withdrawn=gone, revision=1),
+            Source(kind="dataset", target="b", revision=1),
+        ]
+        seed(store, *reversed(made))
+        for limit in (1, 2, 100):
+            assert everything(store, SourceQuery(limit=limit)) == made
+        assert store.get(SourceKey("dataset", "a")) == made[1]
+        assert store.get(SourceKey("code", "a")) is None
+        seed(store, changed(made[1], withdrawn=None))
+        assert store.get(SourceKey("dataset", "a")) == Source(kind="dataset", target="a", revision=2)
+        assert list(store.check()) == []
+
     def test_counts_leave_out_the_deleted(self, store: MetadataStore) -> None:
         file = FileEntry(path="m", size=7, digest=sha(1))
         seed(
@@ -954,6 +1052,7 @@ class DurableMetadataContract(MetadataContract):
             VersionKey(a_version().model_id),
             ModelKey("fraud"),
             BlobKey(sha(1)),
+            SourceKey("dataset", "d"),
             ReceiptKey("k"),
             RegistryKey(),
         ],
@@ -964,7 +1063,8 @@ class DurableMetadataContract(MetadataContract):
     ) -> None:
         receipt = Receipt(key="k", request="q", result={}, at=T0, revision=1)
         registry = Registry(registry_id="r", format=1, created_at=T0, revision=1)
-        seed(store, a_model(), a_version(), a_blob(), receipt, registry)
+        source = Source(kind="dataset", target="d", revision=1)
+        seed(store, a_model(), a_version(), a_blob(), source, receipt, registry)
         assert list(store.check()) == []
         self.damage(store, key)
         with pytest.raises(IntegrityError):

@@ -17,27 +17,37 @@ from __future__ import annotations
 from modelyard.testing.service_aliases import Aliasing
 from modelyard.testing.service_audit import Auditing
 from modelyard.testing.service_care import Collecting, Deleting
+from modelyard.testing.service_carried import CarryingMore
+from modelyard.testing.service_experiments import Experimenting
 from modelyard.testing.service_facts import Facts
 from modelyard.testing.service_holding import Holding
 from modelyard.testing.service_moves import Promoting
 from modelyard.testing.service_questions import Asking, Searching
+from modelyard.testing.service_renumbered import Renumbering
 from modelyard.testing.service_rollback import RollingBack
-from modelyard.testing.service_transfer import Carrying
+from modelyard.testing.service_steps import Stepping
+from modelyard.testing.service_tokens import Admitting
 from modelyard.testing.service_versions import Naming, Registering
+from modelyard.testing.service_withdrawals import Withdrawing
 
 
 class ServiceContract(
     Registering,
     Naming,
+    Stepping,
     Facts,
+    Experimenting,
     Promoting,
     Holding,
+    Withdrawing,
     Aliasing,
     RollingBack,
     Deleting,
     Collecting,
-    Carrying,
+    CarryingMore,
+    Renumbering,
     Auditing,
+    Admitting,
     Asking,
     Searching,
 ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -78,7 +79,9 @@ class Experimenting(ServiceRoom):
             ("A", 1, "1.0.0", 0.8),
             ("B", 2, "1.1.0", 0.2),
         ]
-        assert (found.created_at, found.created_by, found.running) == (clock.now(), "ann", True)
+        assert (found.created_at, found.created_by) == (self.log(service)[-1].at, "ann")
+        assert found.running
+        assert clock.now() <= found.created_at < clock.now() + timedelta(seconds=1)
         assert service.get_model("fraud").experiments == {found.experiment_id: (1, 2)}
         last = self.log(service)[-1]
         key = f"experiment:{found.experiment_id}"
@@ -153,6 +156,8 @@ class Experimenting(ServiceRoom):
             ({"variants": ["1", "2"]}, InvalidInput, "variants"),
             ({"weights": {"A": 0.5, "B": 0.6}}, InvalidInput, "sum to 1"),
             ({"weights": {"A": 0.5, "C": 0.5}}, InvalidInput, "one for each of A, B"),
+            ({"weights": {"A": 0.5}}, InvalidInput, "one for each of A, B, found A"),
+            ({"weights": [0.5, 0.5]}, InvalidInput, "weights"),
             ({"weights": {"A": NAN, "B": 0.5}}, InvalidInput, "'A'"),
             ({"name": "a\nb"}, InvalidInput, "experiment name"),
             ({"metric": ""}, InvalidInput, "metric name"),
@@ -161,7 +166,7 @@ class Experimenting(ServiceRoom):
             ({"higher_is_better": "yes"}, InvalidInput, "true or false"),
             ({"guardrails": {"latency": 1}}, InvalidInput, "max_<metric>"),
             ({"guardrails": {"max_latency": NAN}}, InvalidInput, "finite"),
-            ({"minimum_sample": 1}, InvalidInput, "from 2"),
+            ({"minimum_sample": 19}, InvalidInput, "from 20"),
             ({"minimum_sample": 2.5}, InvalidInput, "whole number"),
             ({"minimum_sample": True}, InvalidInput, "whole number"),
             ({"alpha": 0}, InvalidInput, "above 0"),
@@ -189,12 +194,47 @@ class Experimenting(ServiceRoom):
         with self.refused(service, NotFound, "no experiment"):
             service.get_experiment(name)
 
-    def test_a_name_that_two_have_names_none(self, service: RegistryService) -> None:
+    def test_a_name_that_two_models_use_names_none(self, service: RegistryService) -> None:
         found = self.begun(service, name="checkout")
-        other = self.begin(service, name="checkout", alpha=0.01)
+        for label in ("1.0.0", "1.1.0"):
+            self.make(service, "churn", version=label)
+        other = self.begin(service, model="churn", name="checkout")
         with self.refused(service, NotFound, "use an id") as caught:
             service.get_experiment("checkout")
-        assert caught.value.reasons == tuple(f"{e.experiment_id} of fraud" for e in (found, other))
+        assert caught.value.reasons == (
+            f"{found.experiment_id} of fraud",
+            f"{other.experiment_id} of churn",
+        )
+
+    def test_a_name_is_not_given_to_another_experiment_of_the_same_model(
+        self, service: RegistryService
+    ) -> None:
+        found = self.begun(service, name="checkout")
+        with self.refused(service, AlreadyExists, f"'checkout'.*{found.experiment_id}.*alpha"):
+            self.begin(service, name="checkout", alpha=0.01)
+        self.stop(service, found)
+        with self.refused(service, AlreadyExists, "minimum_sample, alpha"):
+            self.begin(service, name="checkout", alpha=0.01, minimum_sample=30)
+        assert self.begin(service, name="checkout").experiment_id == found.experiment_id
+
+    def test_what_is_withdrawn_is_not_tried(self, service: RegistryService) -> None:
+        self.make(service, version="1.0.0")
+        self.make(service, version="1.1.0")
+        service.withdraw(ask.Withdraw(target="fraud#2", reason="it leaks"))
+        with self.refused(service, NotAllowed, "B.*1.1.0.*withdrawn.*it leaks"):
+            self.begin(service)
+        service.reinstate(ask.Reinstate(target="fraud#2"))
+        assert self.begin(service).running
+
+    def test_a_withdrawal_reaches_the_experiments_that_run(self, service: RegistryService) -> None:
+        found = self.begun(service)
+        ended = self.begin(service, name="over")
+        self.stop(service, ended)
+        reached = service.withdraw(ask.Withdraw(target="fraud#2", reason="it leaks"))
+        assert [(item.kind, item.name, item.path) for item in reached.of("experiment")] == [
+            ("experiment", found.experiment_id, ("fraud:1.1.0", found.experiment_id))
+        ]
+        assert self.begin(service) == found
 
     # --- outcomes ----------------------------------------------------------------------------------------------------
 

@@ -129,6 +129,47 @@ class Facts(ServiceRoom):
         with self.refused(service, InvalidInput):
             service.annotate(ask.Annotate(ref="fraud", **change))
 
+    @pytest.mark.parametrize(
+        ("fact", "value"),
+        [
+            ("description", "x" * 100_001),
+            ("override_reason", "x" * 10_001),
+            ("legal_hold", "x" * 10_001),
+            ("tags", {"team": "x" * 5_001}),
+            ("attributes", {"a": "x" * 1_000_000}),
+            ("hyperparams", {"a": ["x" * 1_000] * 1_000}),
+            ("data_lineage", {"dataset": "x" * 1_000_000}),
+            ("evidence", {"log": "x" * 1_000_000}),
+        ],
+        ids=lambda value: value if isinstance(value, str) and len(value) < 20 else "",
+    )
+    def test_what_is_too_large_is_refused_by_name(
+        self, service: RegistryService, fact: str, value: Any
+    ) -> None:
+        self.make(service)
+        named = "tag 'team'" if fact == "tags" else fact
+        if fact not in ("legal_hold", "evidence"):
+            with self.refused(service, InvalidInput, f"^{named}: expected at most [0-9]+ (characters|bytes)"):
+                self.make(service, **{fact: value})
+        if fact in ("legal_hold", "description", "attributes", "tags"):
+            with self.refused(service, InvalidInput, f"^{named}: expected at most"):
+                service.annotate(ask.Annotate(ref="fraud", **{fact: value}))
+        if fact == "evidence":
+            with self.refused(service, InvalidInput, f"^{named}: expected at most"):
+                service.record_check(ask.RecordCheck(ref="fraud", check="ok", passed=True, evidence=value))
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf"), {"value": float("nan"), "n": 5}, "NaN"])
+    def test_a_metric_that_is_not_finite_is_refused_with_name_and_value(
+        self, service: RegistryService, value: Any
+    ) -> None:
+        self.make(service)
+        metrics = {"accuracy": 0.5, "loss": value}
+        said = "Metric 'loss': expected a (finite )?number, found (NaN|inf|'Infinity')"
+        with self.refused(service, InvalidInput, said):
+            self.make(service, metrics=metrics)
+        with self.refused(service, InvalidInput, said):
+            service.record_metrics(ask.RecordMetrics(ref="fraud", metrics=metrics))
+
     def test_nothing_changes_what_a_version_is(self, service: RegistryService) -> None:
         made = self.make(service, data=HARMLESS, version="1.0.0", hyperparams={"c": 1})
         service.record_metrics(ask.RecordMetrics(ref="fraud", metrics={"a": 1}))

@@ -189,7 +189,7 @@ class Linking(ServiceRoom):
 
     def test_a_version_cannot_come_from_itself(self, service: RegistryService) -> None:
         self.make(service)
-        with self.refused(service, NotAllowed, "came from it"):
+        with self.refused(service, NotAllowed, "fraud:0.1.0 cannot be merged_from itself"):
             self.link(service, "fraud", "merged_from", "fraud")
 
     def test_a_circle_is_refused_however_far_around_and_shown(self, service: RegistryService) -> None:

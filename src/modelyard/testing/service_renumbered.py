@@ -41,6 +41,41 @@ class Renumbering(Carrying):
         heads = [event.after.get("heads") for event in self.log(other, "")]
         assert heads == [None, {"fraud": service.get_model("fraud").head}]
 
+    def test_a_withdrawal_arrives_although_the_histories_differ(
+        self, service: RegistryService, other: RegistryService
+    ) -> None:
+        self.make(service, version="1.0.0")
+        self.carry(service, other)
+        self.make(other, version="9.0.0")
+        self.make(service, version="1.1.0")
+        self.carry(service, other)
+        for ref in ("fraud#1", "fraud#2"):
+            service.withdraw(ask.Withdraw(target=ref, reason="leaks"))
+        done = self.carry(service, other)
+        assert done.models == {"fraud": "renumbered"}
+        assert done.versions == 0
+        assert done.notes == (
+            "fraud:1.0.0 (#1) was withdrawn there and is withdrawn here now",
+            "fraud:1.1.0 (#2) was withdrawn there and is withdrawn here now, as 1.1.0 (#3)",
+        )
+        for there, here in (("fraud#1", "fraud#1"), ("fraud#2", "fraud#3")):
+            assert other.get_version(here).withdrawn == service.get_version(there).withdrawn
+        assert other.verify_audit().ok
+        assert other.check(ask.Check()).findings == ()
+        assert self.carry(service, other).models == {"fraud": "unchanged"}
+
+    def test_a_withdrawal_that_was_taken_back_here_is_not_brought_again(
+        self, service: RegistryService, other: RegistryService
+    ) -> None:
+        self.make(service, version="1.0.0")
+        self.carry(service, other)
+        self.make(other, version="9.0.0")
+        service.withdraw(ask.Withdraw(target="fraud#1", reason="leaks"))
+        self.carry(service, other)
+        other.reinstate(ask.Reinstate(target="fraud#1", reason="a mistake"))
+        assert self.carry(service, other).models == {"fraud": "unchanged"}
+        assert other.get_version("fraud#1").withdrawn is None
+
     def test_only_versions_that_are_new_are_counted(
         self, service: RegistryService, other: RegistryService
     ) -> None:

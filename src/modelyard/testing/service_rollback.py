@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from modelyard.domain.errors import Conflict, ModelNotFound, NotAllowed, Protected
-from modelyard.domain.records import ModelStage
+from modelyard.domain.records import FlavorRecord, ModelStage
 from modelyard.ports import service as ask
 from modelyard.ports.service import RegistryService
 from modelyard.testing.service_room import ARCHIVED, PRODUCTION, STAGING, ServiceRoom
@@ -46,6 +46,26 @@ class RollingBack(ServiceRoom):
         with self.refused(service, NotAllowed) as caught:
             service.roll_back(ask.RollBack(ref="fraud"))
         assert [r for r in caught.value.reasons if "rolled back from" in r]
+
+    def test_what_a_candidate_was_made_with_is_held_against_the_incumbents(
+        self, service: RegistryService
+    ) -> None:
+        flavor = FlavorRecord(name="joblib", entry="model.txt")
+        for data, version in ((b"one", "1.26.4"), (b"two", "2.1.0")):
+            made = {"python": "3.11.7", "packages": {"numpy": version}}
+            self.live(service, data=data, flavor=flavor, environment=made)
+        for drill in (True, False):
+            plan = service.roll_back(ask.RollBack(ref="fraud", drill=drill))
+            assert plan.environment == ("numpy: 1.26.4 instead of 2.1.0",)
+
+    def test_a_model_of_which_nobody_knows_what_it_needs_is_not_gone_back_to(
+        self, service: RegistryService
+    ) -> None:
+        for data in (b"one", b"two"):
+            self.live(service, data=data, flavor=FlavorRecord(name="joblib", entry="model.txt"))
+        with self.refused(service, NotAllowed) as caught:
+            service.roll_back(ask.RollBack(ref="fraud"))
+        assert caught.value.reasons == ("0.1.0 (#1): what it was made with is not recorded",)
 
     def test_a_fresh_promotion_clears_that_mark(self, service: RegistryService) -> None:
         self.three(service)
@@ -117,11 +137,19 @@ class RollingBack(ServiceRoom):
     def test_another_signature_is_refused_and_the_one_before_is_offered(
         self, service: RegistryService
     ) -> None:
-        for inputs in (["a"], ["a", "b"], ["a"]):
+        a, b = ({"name": name, "type": "float64"} for name in ("a", "b"))
+        for inputs in ([a], [a, b], [a]):
             self.live(service, signature={"inputs": inputs})
         with self.refused(service, NotAllowed, "0.1.0, is sound") as caught:
             service.roll_back(ask.RollBack(ref="fraud"))
         assert "signature" in caught.value.reasons[0]
+        assert "input 'b': added, and required" in caught.value.reasons[0]
+
+    def test_a_signature_that_todays_callers_can_use_is_gone_back_to(self, service: RegistryService) -> None:
+        asked = {"name": "a", "type": "float64"}
+        for field in ({**asked, "optional": True}, asked):
+            self.live(service, signature={"inputs": [field]})
+        assert service.roll_back(ask.RollBack(ref="fraud")).moved
 
     def test_each_pointer_remembers_its_own_rollbacks(self, service: RegistryService) -> None:
         self.three(service)

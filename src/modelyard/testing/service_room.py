@@ -36,6 +36,9 @@ def examples(count: int) -> settings:
 class ServiceRoom:
     """Fixtures to give, and helpers to use. ``damage`` and ``rewrite`` reach around the service."""
 
+    follows_progress = True
+    """Whether a long check tells how far it is; one that goes on elsewhere may not."""
+
     @pytest.fixture
     def clock(self) -> SettableClock:
         """The clock that ``service`` uses."""

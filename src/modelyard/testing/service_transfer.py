@@ -297,7 +297,7 @@ class Carrying(ServiceRoom):
         assert self.as_json(other) == self.as_json(service)
 
     def as_json(self, service: RegistryService) -> bytes:
-        """All versions and events, NaN equal to itself, without what each registry counts for itself."""
+        """All versions and events, without what each registry counts for itself."""
         bundle = service.export()
         return canonical([[replace(v, revision=0) for v in bundle.versions], list(bundle.events)])
 
@@ -320,7 +320,7 @@ class Carrying(ServiceRoom):
             "card": {"owner": "x"},
         }
         self.make(service, data=b"one", version="2.0.0", metrics=rich, parent=first.model_id, **facts)
-        service.record_metrics(ask.RecordMetrics(ref="fraud#2", metrics={"f1": float("nan"), "loss": 1e-9}))
+        service.record_metrics(ask.RecordMetrics(ref="fraud#2", metrics={"f1": 0.7, "loss": 1e-9}))
         service.record_check(
             ask.RecordCheck(ref="fraud#2", check="tests_passed", passed=True, evidence={"n": 1})
         )

@@ -20,6 +20,7 @@ from modelyard.domain.errors import (
     InvalidPath,
     InvalidRef,
     ModelNotFound,
+    NotAllowed,
     VersionNotFound,
 )
 from modelyard.domain.records import FileEntry, FlavorRecord, ModelStage
@@ -41,8 +42,26 @@ _LABELS = st.one_of(
 )
 
 
+_CLEAN = {"git": {"commit": "65e8c82388124bad693fb65548cd2d3b97c477cb", "branch": None, "dirty": False}}
+
+
 class Registering(ServiceRoom):
     """``create_version``."""
+
+    def test_a_policy_may_want_every_version_made_from_committed_code(self, service: RegistryService) -> None:
+        first = self.make(service, environment={"git": {**_CLEAN["git"], "dirty": True}})
+        self.policy(service, clean_git=True)
+        refused: tuple[dict[str, Any], ...] = (
+            {},
+            {"git": {"unknown": "git is gone"}},
+            {"git": {**_CLEAN["git"], "dirty": True}},
+        )
+        for environment in refused:
+            with self.refused(service, NotAllowed, "clean_git") as caught:
+                self.make(service, environment=environment)
+            assert caught.value.data == {"check": "clean_git"}
+        assert self.make(service, environment=_CLEAN).environment == _CLEAN
+        assert self.make(service, version=first.version).model_id == first.model_id
 
     def test_a_version_has_all_that_was_said_of_it(
         self, service: RegistryService, clock: SettableClock

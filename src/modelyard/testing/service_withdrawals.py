@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -222,6 +223,89 @@ class Withdrawing(Linking):
         service.reinstate(ask.Reinstate(target="fraud#1"))
         service.reinstate(ask.Reinstate(target="cards", kind="dataset"))
         assert self.make(service, parent="fraud#1", data_lineage={"dataset": "cards"}).warnings == ()
+
+    def copied(self, service: RegistryService, of: str, **facts: Any) -> Any:
+        """Another version over the same files, linked to where it came from."""
+        files = service.get_version(of).files
+        return self.make(service, "churn", files=files, lineage=(an_edge("promoted_from", of),), **facts)
+
+    def tainted(self, service: RegistryService) -> dict[str, str]:
+        """Versions that are not withdrawn themselves, each with what stands in its way."""
+        self.make(service, lineage=(an_edge("dataset", "cards"),))
+        self.copied(service, "fraud#1")
+        self.copied(service, "churn#1")
+        self.make(service, "child", parent="fraud#1")
+        self.withdraw(service, "fraud#1")
+        self.withdraw(service, "cards", "dataset", "consent expired")
+        copy = (
+            "promoted_from fraud:0.1.0 was withdrawn: it leaks; dataset cards was withdrawn: consent expired"
+        )
+        return {"churn#1": copy, "churn#2": copy, "child#1": "parent fraud:0.1.0 was withdrawn: it leaks"}
+
+    def test_what_was_made_of_something_withdrawn_goes_live_only_by_force_with_a_reason(
+        self, service: RegistryService
+    ) -> None:
+        for ref, why in self.tainted(service).items():
+            self.move(service, ref, STAGING)
+            request = ask.Promote(ref=ref, target=PRODUCTION)
+            for attempt in (request, replace(request, force=True), replace(request, reason="I insist")):
+                with self.refused(service, GateRefused) as caught:
+                    service.promote(attempt)
+                assert caught.value.reasons == (
+                    f"not_withdrawn (registry): {why}; reinstate it, or force it with a reason",
+                )
+            done = service.promote(replace(request, force=True, reason="I insist"))
+            assert done.moved
+            assert done.verdict.warnings == tuple(f"Its {line}" for line in why.split("; "))
+
+    def test_what_was_made_of_something_withdrawn_gets_an_alias_only_by_force_with_a_reason(
+        self, service: RegistryService
+    ) -> None:
+        for ref in self.tainted(service):
+            model = ref.partition("#")[0]
+            request = ask.SetAlias(model=model, alias="shadow", ref=ref)
+            for attempt in (request, replace(request, force=True), replace(request, reason="why not")):
+                with self.refused(service, Protected, "withdrawn"):
+                    service.set_alias(attempt)
+            assert service.set_alias(replace(request, force=True, reason="I insist")).aliases == ("shadow",)
+
+    def test_nothing_is_registered_into_production_or_under_an_alias_that_is_made_of_what_is_withdrawn(
+        self, service: RegistryService
+    ) -> None:
+        copies = [{"lineage": (an_edge("promoted_from", ref),)} for ref in self.tainted(service)]
+        made: list[dict[str, Any]] = [{"parent": "fraud#1"}, {"data_lineage": {"dataset": "cards"}}, *copies]
+        for facts in made:
+            with self.refused(service, GateRefused, "next"):
+                self.make(service, "next", stage=PRODUCTION, **facts)
+            with self.refused(service, Protected, "withdrawn"):
+                self.make(service, "next", alias="champion", **facts)
+            assert self.make(service, "next", stage=STAGING, **facts).warnings
+
+    def test_what_a_version_was_made_of_is_followed_through_copies_and_no_further(
+        self, service: RegistryService
+    ) -> None:
+        """Who is made of something that was made of something withdrawn decides for himself; ``affected`` lists it."""
+        self.make(service, lineage=(an_edge("dataset", "cards"),))
+        self.make(service, "child", parent="fraud#1")
+        self.copied(service, "child#1")
+        self.copied(service, "churn#1", stage=STAGING)
+        self.withdraw(service, "cards", "dataset")
+        assert self.move(service, "child#1", PRODUCTION).stage is PRODUCTION
+        assert self.move(service, "churn#2", PRODUCTION).stage is PRODUCTION
+        both = (an_edge("promoted_from", "churn#1"), an_edge("promoted_from", "churn#2"))
+        assert self.make(service, "both", lineage=both, alias="champion").warnings == ()
+
+    def test_a_rollback_does_not_bring_back_what_was_made_of_something_withdrawn(
+        self, service: RegistryService
+    ) -> None:
+        self.live(service)
+        self.live(service, lineage=(an_edge("dataset", "cards"),))
+        self.live(service)
+        self.withdraw(service, "cards", "dataset")
+        plan = service.roll_back(ask.RollBack(ref="fraud", drill=True))
+        assert plan.considered[0].reasons == ("dataset cards was withdrawn: it leaks",)
+        assert plan.offer is not None
+        assert plan.offer.number == 1
 
     def test_graphs_mark_what_is_withdrawn(self, service: RegistryService) -> None:
         self.family(service)

@@ -39,6 +39,7 @@ from modelyard.domain.records import (
     ModelStage,
     ModelVersion,
     ScanReport,
+    Withdrawal,
 )
 from modelyard.domain.refs import Ref
 from modelyard.domain.slugs import make_slug
@@ -262,7 +263,7 @@ def edges() -> st.SearchStrategy[LineageEdge]:
     """Lineage links."""
     return st.builds(
         LineageEdge,
-        kind=st.sampled_from(("parent", "dataset", "code")),
+        kind=st.sampled_from(("parent", "dataset", "code", "used_by")),
         target=st.sampled_from(("s3://data/train.parquet", "fraud-2026")) | ids(),
     )
 
@@ -282,6 +283,8 @@ def _facts() -> st.SearchStrategy[dict[str, Any]]:
             "algorithm": st.sampled_from(("", "LogisticRegression")),
             "hyperparams": json_objects(),
             "lineage": st.lists(edges(), max_size=2).map(tuple),
+            "links": st.lists(edges(), max_size=2).map(tuple),
+            "withdrawn": st.none() | st.builds(Withdrawal, reason=storable_text(), at=moments()),
             "parent": st.none() | ids(),
             "digest": st.just("") | digests(),
             "stage": st.sampled_from(list(ModelStage)),

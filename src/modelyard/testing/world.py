@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from modelyard.domain import events
+from modelyard.domain import events, lineage, lineage_graph
 from modelyard.domain.errors import ModelyardError
 from modelyard.domain.records import FileEntry, ModelStage
 from modelyard.ports import service as ask
@@ -113,6 +113,41 @@ class RegistryWorld(RuleBasedStateMachine):
     def undelete(self, name: str, number: int) -> None:
         self.both(lambda service: service.undelete(f"{name}#{number}"))
 
+    @rule(name=NAMES, number=NUMBERS, to=NAMES, there=NUMBERS, remove=FREE)
+    def link(self, name: str, number: int, to: str, there: int, remove: bool) -> None:
+        request = (ask.Unlink if remove else ask.Link)(
+            ref=f"{name}#{number}", kind="merged_from", target=f"{to}#{there}"
+        )
+        self.both(
+            lambda service: (
+                service.unlink(request) if isinstance(request, ask.Unlink) else service.link(request)
+            )
+        )
+
+    @rule(name=NAMES, number=NUMBERS, back=FREE)
+    def withdraw(self, name: str, number: int, back: bool) -> None:
+        request = (ask.Reinstate if back else ask.Withdraw)(target=f"{name}#{number}", reason="chance")
+        self.both(
+            lambda service: (
+                service.reinstate(request)
+                if isinstance(request, ask.Reinstate)
+                else service.withdraw(request)
+            )
+        )
+
+    @rule(name=NAMES, one=NUMBERS, other=NUMBERS)
+    def begin_experiment(self, name: str, one: int, other: int) -> None:
+        request = ask.BeginExperiment(model=name, variants={"A": str(one), "B": str(other)})
+        self.both(lambda service: service.begin_experiment(request))
+
+    @rule(name=NAMES)
+    def stop_experiments(self, name: str) -> None:
+        def call(service: RegistryService) -> Any:
+            running = [e.experiment_id for e in service.list_experiments(name) if e.running]
+            return [service.stop_experiment(ask.StopExperiment(experiment_id=found)) for found in running]
+
+        self.both(call)
+
     @rule(days=st.sampled_from([0, 3, 40]))
     def time_passes(self, days: int) -> None:
         for clock in self.clocks:
@@ -156,11 +191,28 @@ class RegistryWorld(RuleBasedStateMachine):
                 assert len(standing) <= (model.policy.holder_limit(ModelStage.PRODUCTION) or len(standing))
 
     @invariant()
+    def nothing_comes_from_itself(self) -> None:
+        for service in self.services:
+            found = service.export().versions
+            came_from = {v.model_id: [e.target for e in v.edges if lineage.is_version(e.kind)] for v in found}
+            assert lineage_graph.first_cycle(came_from) == ()
+
+    @invariant()
     def I11_every_visible_version_has_its_bytes(self) -> None:
         for service in self.services:
             for version in service.export().versions:
                 if version.collected_at is None:
                     assert all(service.has_blob(entry.digest) for entry in version.files)
+
+    @invariant()
+    def a_model_and_its_experiments_agree_on_which_run(self) -> None:
+        for service in self.services:
+            bundle = service.export()
+            running = {e.experiment_id: e.numbers for e in bundle.experiments if e.running}
+            assert running == {name: n for model in bundle.models for name, n in model.experiments.items()}
+            living = {(v.name, v.number) for v in bundle.versions if not v.deleted}
+            needed = {(e.model, number) for e in bundle.experiments if e.running for number in e.numbers}
+            assert needed <= living
 
     @invariant()
     def no_pointer_dangles_and_every_chain_holds(self) -> None:

@@ -29,7 +29,12 @@ def _pair(given: str) -> tuple[str, str]:
 
 
 def _pairs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    return dict(map(_pair, given))
+    found: dict[str, str] = {}
+    for name, value in map(_pair, given):
+        if name in found:
+            raise click.BadParameter(f"'{name}' is given twice: {found[name]} and {value}")
+        found[name] = value
+    return found
 
 
 def _numbers(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, float]:
@@ -69,7 +74,9 @@ def _numbers(context: click.Context, parameter: click.Parameter, given: tuple[st
     metavar="RULE=LIMIT",
     help="max_X, min_X or no_worse_X; repeat.",
 )
-@click.option("--minimum-sample", default=100, show_default=True, help="Users with an outcome, per variant.")
+@click.option(
+    "--minimum-sample", default=100, show_default=True, help="Users with an outcome, per variant: 20 or more."
+)
 @click.option("--alpha", default=0.05, show_default=True, help="Chance of ever naming a winner among equals.")
 @click.pass_obj
 def start(session: Session, /, model: str, numeric: bool, higher: bool | None, **how: Any) -> None:
@@ -152,6 +159,11 @@ def record(
     """Store what came of an assignment."""
     from modelyard.experiments import ModelABTest
 
+    if experiment is None and "." not in assignment:
+        raise click.UsageError(
+            f"'{assignment}' is no assignment id, as 'experiment assign' gives it. If it is a variant's name, "
+            "add --experiment."
+        )
     test = ModelABTest.open(experiment or assignment.partition(".")[0], registry=session.open())
     done = test.record_outcome(assignment, guardrails=measured, **outcome)
     text = (

@@ -31,6 +31,8 @@ def command(session: Session, ref: str, direction: str, depth: int | None, forma
 
     Example: modelyard lineage fraud:1.2.0 --direction up
     """
+    if session.json and format_ in ("mermaid", "dot"):
+        raise click.UsageError(f"--format {format_} and --json contradict each other; give one.")
     registry = session.open()
     graph = registry.lineage_graph(ref, direction, depth=depth)
     if session.json:

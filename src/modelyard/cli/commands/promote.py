@@ -24,6 +24,7 @@ from modelyard.domain.answers import Promotion
 @click.option("--expected", metavar="REF", help="Only if this version holds the stage now; '' for nobody.")
 @click.option("--keep-existing", is_flag=True, help="Present holders stay, where the policy lets several.")
 @click.option("--archive-existing", is_flag=True, help="The displaced one goes to archived, not deprecated.")
+@click.option("--force", is_flag=True, help="Although it was withdrawn; then --reason is needed.")
 @click.option("--dry-run", is_flag=True, help="Judge and move nothing.")
 def command(
     session: Session,

@@ -13,8 +13,6 @@ from modelyard.cli.options import stage_option, verb
 from modelyard.cli.session import Session
 from modelyard.domain.records import ModelVersion
 
-FORMATS = ("joblib", "pickle", "skops", "safetensors", "numpy", "file", "directory")
-
 
 @verb("register")
 @click.option("--model-path", metavar="PATH", help="File or directory of the model.")
@@ -30,15 +28,19 @@ FORMATS = ("joblib", "pickle", "skops", "safetensors", "numpy", "file", "directo
 )
 @click.option("--attributes", type=json_object, metavar="JSON|FILE", help="Any other facts.")
 @click.option("--data-lineage", type=json_object, metavar="JSON|FILE", help="What it was trained on.")
+@click.option(
+    "--lineage", multiple=True, metavar="KIND=TARGET", help="A link, such as dataset=s3://data; repeat."
+)
 @click.option("--parent", metavar="REF", help="The version it was made from.")
 @click.option("--alias", help="Point this alias at it in the same step.")
 @click.option(
     "--artifact", "artifacts", multiple=True, metavar="[NAME=]PATH", help="A file that travels along; repeat."
 )
-@click.option(
-    "--format", "format_", type=click.Choice(FORMATS), help="How the file is written, if not plain to see."
-)
+@click.option("--format", "format_", metavar="FLAVOR", help="How the file is written, if not plain to see.")
 @click.option("--compress", metavar="LEVEL", help="0 to 9, true or false, where the format compresses.")
+@click.option(
+    "--signature", type=json_object, metavar="JSON|FILE", help="What it takes and gives; MLflow's JSON too."
+)
 @click.option("--card", type=json_object, metavar="JSON|FILE", help="Fields of the model card.")
 @click.option("--bump", type=click.Choice(["major", "minor", "patch"]), help="The next label by this step.")
 @click.option("--override-reason", metavar="TEXT", help="Why a rule about the version step may be broken.")
@@ -52,6 +54,7 @@ def command(
     params: tuple[str, ...],
     tags: tuple[str, ...],
     metrics: dict[str, Any] | None,
+    lineage: tuple[str, ...],
     **facts: Any,
 ) -> None:
     """Registering the same content under the same label again is harmless.
@@ -68,6 +71,7 @@ def command(
         performance_metrics=metrics,
         hyperparams=inputs.pairs(params, "--params", typed=True),
         tags=inputs.pairs(tags, "--tags"),
+        lineage=inputs.links(lineage),
         artifacts=attached(artifacts),
         serialization_format=format_,
         compress=inputs.compression(compress),
@@ -108,16 +112,13 @@ def attached(given: tuple[str, ...]) -> dict[str, str | Path]:
 
 
 def announce(session: Session, version: ModelVersion) -> None:
-    """One line about a new version, its warnings, and the usual next step."""
+    """One line about a new version and the usual next step; of its warnings the registry has told."""
     ref = refs.spelled(version)
     session.done(
         version,
         f"registered {ref} (#{version.number}) in {version.stage.value}, id {version.model_id}",
         quiet_text=version.model_id,
     )
-    if not session.json:
-        for warning in version.warnings:
-            session.note(f"note: {warning}")
     if version.stage.value in ("development", "testing"):
         session.next("promote", ref, "--target-stage", "staging")
     else:

@@ -14,6 +14,6 @@ from modelyard.cli.session import Session
 @source_option
 @reason_option()
 def command(session: Session, target: str, kind: str, reason: str) -> None:
-    """Example: modelyard reinstate fraud:1.2.0 --reason "the label was not in it after all" """
+    """Example: modelyard reinstate fraud:1.2.0 --reason "the label was not in it" """
     found = session.open().reinstate(target, kind=kind, reason=reason)
     session.done(found, f"{affected.spelled(found)} is not withdrawn")

@@ -54,7 +54,8 @@ def _lines(session: Session, outcome: Rollback) -> list[str]:
             lines += render.facts(
                 [("passed over", f"{refs.spelled(candidate.version)}: {why}")], session.width, 11
             )
-    return lines + render.facts([("load check", _evidence(outcome))], session.width, 11)
+    facts = [("made with", "; ".join(outcome.environment)), ("load check", _evidence(outcome))]
+    return lines + render.facts(facts, session.width, 11)
 
 
 def _headline(outcome: Rollback) -> str:

@@ -26,6 +26,9 @@ def command(session: Session, name: str) -> None:
 def _lines(session: Session, status: ModelStatus) -> list[str]:
     title = render.shorten(plain(status.name), session.width)
     lines = [session.paint(title, "title"), *render.facts(_answers(session, status), session.width)]
+    if status.live is not None and status.live.withdrawn is not None:
+        gone = render.facts([("WARNING", f"withdrawn: {status.live.withdrawn.reason}")], session.width)
+        lines += [session.paint(line, "bad") for line in gone]
     for damage in status.damage:
         lines += [session.paint(line, "bad") for line in render.facts([("DAMAGE", damage)], session.width)]
     lines += ["", *render.facts(_rest(status), session.width)]

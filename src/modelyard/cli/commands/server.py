@@ -1,0 +1,106 @@
+"""``modelyard server``: answer for a registry over HTTP."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from modelyard.cli.options import verb
+from modelyard.cli.session import Session
+
+if TYPE_CHECKING:
+    from modelyard.server import Started
+    from modelyard.settings import Settings
+
+ON_THIS_MACHINE = "127.0.0.1,::1"
+
+
+@verb("server")
+@click.option("--host", metavar="ADDRESS", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes a free one.  [default: 8000]")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes that answer.  [default: 1]")
+@click.option("--tls-cert", metavar="FILE", help="Certificate and chain, PEM.")
+@click.option("--tls-key", metavar="FILE", help="Private key, PEM.")
+@click.option(
+    "--behind-proxy",
+    is_flag=False,
+    flag_value=ON_THIS_MACHINE,
+    metavar="[ADDRESSES]",
+    help="A proxy in front ends TLS; believe X-Forwarded-* from these (default: this machine).",
+)
+@click.option("--public-url", metavar="URL", help="Address that callers use, if it is another.")
+@click.option(
+    "--allow-host", "hosts", multiple=True, metavar="NAME", help="Further name of the server. Repeatable."
+)
+@click.option("--log-format", type=click.Choice(("auto", "json", "text")), help="Form of log lines.")
+@click.option("--grace", type=click.IntRange(0, 3600), metavar="SECONDS", help="For requests when stopping.")
+@click.option("--no-auth", is_flag=True, help="Ask nobody for a token. Only on this machine.")
+def command(
+    session: Session, no_auth: bool, behind_proxy: str | None, hosts: tuple[str, ...], **given: Any
+) -> None:
+    """Example: modelyard server --port 8000"""
+    from modelyard.server import serve
+    from modelyard.server.plan import planned
+
+    settings = _settings(session)
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if behind_proxy is not None:
+        chosen["behind_proxy"] = tuple(part.strip() for part in behind_proxy.split(",") if part.strip())
+    if hosts:
+        chosen["hosts"] = (*settings.server.hosts, *hosts)
+    asked = dataclasses.replace(settings.server, **chosen)
+    people = settings.security.oidc
+    plan = planned(asked, people, authenticate=not no_auth, at_terminal=sys.stderr.isatty())
+    if no_auth:
+        session.note("every program on this machine may do everything here, since --no-auth was given")
+    serve(settings, session.location, plan, lambda started: _tell(session, started))
+
+
+def _settings(session: Session) -> Settings:
+    """The configuration, with the short names that a server may be given; what cannot be kept there is said."""
+    from modelyard.settings import load
+    from modelyard.settings.dotenv import is_short
+    from modelyard.settings.model import DatabaseSettings
+
+    settings = load(session.config, dotenv=".env")
+    source = settings.source("database.url")
+    if is_short(source):
+        session.note(
+            f"{source} names a database that this version cannot use; records are kept in the registry's folder"
+        )
+        settings = dataclasses.replace(settings, database=DatabaseSettings())
+    return settings
+
+
+def _tell(session: Session, started: Started) -> None:
+    data = {
+        "url": started.url,
+        "location": started.location,
+        "token": started.token,
+        "expires": started.expires,
+    }
+    session.answer(data, lambda: _lines(session, started))
+    sys.stdout.flush()
+
+
+def _lines(session: Session, started: Started) -> list[str]:
+    lines = [f"Modelyard answers at {session.paint(started.url, 'title')} for {started.location}"]
+    if started.token:
+        until = f", until {started.expires}" if started.expires else ""
+        lines += ["", f"The administrator's token, shown this once{until}:", "", f"  {started.token}", ""]
+    if session.quiet:
+        return lines
+    token = started.token or "my_..."
+    return [
+        *lines,
+        "Try, in another shell:",
+        "",
+        f"  export MODELYARD_URL={started.url} MODELYARD_TOKEN={token}",
+        "  modelyard list",
+        f'  curl -H "Authorization: Bearer $MODELYARD_TOKEN" {started.url}/api/v1/whoami',
+        "",
+        "Stop it with Ctrl-C.",
+    ]

@@ -1,0 +1,37 @@
+"""What ``push`` and ``pull`` have in common: the carrying, and what is said of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modelyard.cli import figures, refs
+from modelyard.cli.session import Session
+from modelyard.domain.text import plain
+
+if TYPE_CHECKING:
+    from modelyard.client.carry import Carried
+    from modelyard.registry import ModelRegistry
+
+
+def travel(
+    session: Session, source: ModelRegistry, target: ModelRegistry, ref: str, *, everything: bool, verb: str
+) -> None:
+    """Carry one version or all of a model, and report each."""
+    from modelyard.client.carry import carry, chosen
+
+    bars = source.progress or target.progress
+    carried = [
+        carry(source.service, target.service, version, bars)
+        for version in chosen(source.service, ref, everything=everything)
+    ]
+    session.answer({"versions": carried}, lambda: [_line(one, verb, session.quiet) for one in carried])
+
+
+def _line(one: Carried, verb: str, quiet: bool) -> str:
+    if quiet:
+        return one.target.model_id
+    spelled = plain(refs.spelled(one.source))
+    if one.outcome == "present":
+        return f"{spelled} is there already"
+    spared = f", {figures.size(one.spared)} were there" if one.spared else ""
+    return f"{verb} {spelled} ({figures.size(one.sent)} sent{spared}) as number {one.target.number}"

@@ -1,0 +1,1 @@
+"""The registry elsewhere: the same questions, forwarded to a server."""

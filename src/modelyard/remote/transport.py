@@ -1,0 +1,158 @@
+"""Requests and answers over one pool of connections: errors keep their class, and what may be asked again is."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from modelyard.domain.errors import MissingDependency, ModelyardError, Unreachable
+from modelyard.wire.problems import raised
+
+if TYPE_CHECKING:
+    import httpx
+
+TRIES: Final = 5
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 5.0
+AGAIN: Final = frozenset({429, 502, 503, 504})
+"""Answers that mean "not now"; any other is final."""
+
+
+class Transport:
+    """Speaks to one server. Thread-safe; a forked child starts with connections of its own.
+
+    Args:
+        url: The server's address, such as ``https://models.example.org``; a path in it is kept.
+        token: Sent as ``Authorization: Bearer``; never shown, pickled or logged.
+    """
+
+    def __init__(self, url: str, token: str | None = None, *, timeout: float = 60.0) -> None:
+        self.url = url.rstrip("/")
+        self._token = token
+        self.timeout = timeout
+        self._client: httpx.Client | None = None
+        self._pid = 0
+
+    def __repr__(self) -> str:
+        return f"Transport({self.url!r})"
+
+    @property
+    def client(self) -> httpx.Client:
+        """Connections of this process; those inherited by a fork belong to the parent and are left alone."""
+        if self._client is None or self._pid != os.getpid():
+            self._client, self._pid = self._connect(), os.getpid()
+        return self._client
+
+    def _connect(self) -> httpx.Client:
+        try:
+            import httpx
+        except ImportError as error:
+            raise MissingDependency(
+                "talking to a server needs httpx: pip install 'modelyard[client]'"
+            ) from error
+        return httpx.Client(headers=self.headers, timeout=self.timeout, follow_redirects=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Sent with every request."""
+        headers = {"User-Agent": "modelyard"}
+        return headers | ({"Authorization": f"Bearer {self._token}"} if self._token else {})
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: list[tuple[str, str]] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        safe: bool = False,
+    ) -> Any:
+        """JSON for JSON. ``safe``: asking twice does no more than asking once, so a lost answer is asked for again.
+
+        Raises:
+            ModelyardError: What the server raised, as the same class.
+            Unreachable: No answer.
+        """
+        import httpx
+
+        pause = FIRST_PAUSE
+        for left in range(TRIES - 1, -1, -1):
+            try:
+                answer = self.client.request(
+                    method, self.url + path, params=tuple(query or ()), json=body, headers=headers
+                )
+            except httpx.TransportError as error:
+                # A connection that was refused carried nothing; any other may have done its work unheard.
+                if left and (safe or isinstance(error, httpx.ConnectError | httpx.PoolTimeout)):
+                    pause = wait(pause)
+                    continue
+                raise self.unreachable(error) from error
+            if left and answer.status_code in AGAIN and (safe or answer.status_code == 429):
+                pause = wait(max(pause, _retry_after(answer.headers)))
+                continue
+            return self.read(answer)
+        raise AssertionError("the last try always returns or raises")
+
+    def read(self, answer: httpx.Response) -> Any:
+        """The JSON of a good answer.
+
+        Raises:
+            ModelyardError: What the answer tells.
+        """
+        try:
+            told = answer.json() if answer.content else None
+        except ValueError:
+            told = None
+        if answer.is_success:
+            return told
+        raise raised(told, status=answer.status_code)
+
+    @contextmanager
+    def stream(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, content: Any = None
+    ) -> Iterator[httpx.Response]:
+        """An answer whose bytes are read piece by piece.
+
+        Raises:
+            ModelyardError: What the server raised.
+            Unreachable: No answer, or it broke off.
+        """
+        import httpx
+
+        try:
+            with self.client.stream(method, self.url + path, headers=headers, content=content) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    self.read(answer)
+                yield answer
+        except httpx.TransportError as error:
+            raise self.unreachable(error) from error
+
+    def unreachable(self, error: Exception) -> ModelyardError:
+        """What to say when the network failed."""
+        return Unreachable(
+            f"no answer from {self.url}: {error or type(error).__name__}. "
+            "Is the server running, and is this its address?"
+        )
+
+    def close(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        if self._client is not None and self._pid == os.getpid():
+            self._client.close()
+        self._client = None
+
+
+def wait(pause: float) -> float:
+    """Sleep about ``pause`` seconds; returns how long to sleep the next time."""
+    time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter, not a secret
+    return min(pause * 2, LONGEST_PAUSE)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    word = headers.get("retry-after", "")
+    return min(float(word), LONGEST_PAUSE) if word.isascii() and word.isdigit() else 0.0

@@ -1,0 +1,1 @@
+"""The REST door: the operations table and the bytes, over HTTP."""
