@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
 from modelyard.client import rows
 from modelyard.domain import abtest
-from modelyard.domain.abtest_verdict import ExperimentVerdict
+from modelyard.domain.abtest_verdict import ExperimentVerdict, chance
 from modelyard.domain.answers import Promotion
-from modelyard.domain.errors import InvalidInput
+from modelyard.domain.errors import InvalidInput, ModelyardWarning
 from modelyard.domain.experiments import Experiment, ExperimentVariant
 from modelyard.domain.lifecycle import parse_stage
 from modelyard.domain.records import ModelStage
+from modelyard.domain.request_types import check_mapping
 from modelyard.domain.spelling import quoted
 from modelyard.ports import service as ask
 from modelyard.registry import ModelRegistry
@@ -81,7 +83,8 @@ class ModelABTest:
         higher_is_better: Which way ``metric`` improves; needed where its name does not tell.
         guardrails: What a winner must keep besides, such as ``{"max_latency_ms": 40, "no_worse_revenue": 0.0}``;
             ``no_worse_`` compares with the first variant.
-        minimum_sample: Units with an outcome that each variant needs before there is a winner.
+        minimum_sample: Units with an outcome that each variant needs before there is a winner, 20 or more. Where right
+            outcomes or large values are rare and shares differ, 100 are too few: see the guide.
         alpha: Chance that a test among equals ever names a winner.
         registry: An open ``ModelRegistry``, or a location as it takes one.
         trust: As for ``load_model``.
@@ -89,6 +92,8 @@ class ModelABTest:
     Raises:
         InvalidInput: An argument is malformed; it is named.
         VersionNotFound: A variant names no version.
+        NotAllowed: A version is withdrawn.
+        AlreadyExists: ``name`` belongs to an experiment of this model with other arguments.
     """
 
     def __init__(
@@ -116,6 +121,7 @@ class ModelABTest:
             raise InvalidInput(
                 "variants: expected them either as a mapping or as A and B with a split, found both"
             )
+        check_mapping("variants", variants)
         self._owned = not isinstance(registry, ModelRegistry)
         self.registry = registry if isinstance(registry, ModelRegistry) else ModelRegistry(registry)
         request = ask.BeginExperiment(
@@ -136,6 +142,8 @@ class ModelABTest:
             if self._owned:
                 self.registry.close()
             raise
+        if not self.experiment.running:
+            warnings.warn(_over(self.experiment), ModelyardWarning, stacklevel=2)
 
     @classmethod
     def open(
@@ -217,6 +225,11 @@ class ModelABTest:
             prediction = self.model(variant).predict(X)
             self._served.count([variant])
             return prediction, variant
+        if isinstance(user_id, Set | Mapping):
+            raise InvalidInput(
+                f"user_id: expected a list of users in the order of the rows, found a {type(user_id).__name__}, which "
+                "has none"
+            )
         variants = [self.assign(user) for user in user_id]
         if len(variants) != rows.count(X):
             raise InvalidInput(
@@ -273,6 +286,8 @@ class ModelABTest:
 
         At most 10,000 at a time; a thousand together cost little more than one.
         """
+        if not isinstance(outcomes, Iterable) or isinstance(outcomes, str | bytes | Mapping):
+            raise InvalidInput(f"outcomes: expected a list of mappings, found {quoted(outcomes)}")
         given = tuple(_read(item) for item in outcomes)
         request = ask.RecordOutcomes(experiment_id=self.experiment.experiment_id, outcomes=given)
         return self.registry.service.record_outcomes(request)
@@ -306,7 +321,7 @@ class ModelABTest:
             "winner": found.winner,
             "verdict": found.state,
             "reasons": list(found.reasons),
-            "p_value": min((contest.p_value for contest in found.contests), default=1.0),
+            "p_value": chance(self.experiment, found),
             "sample_ratio_alarm": found.sample_ratio.alarm,
             "experiment_id": found.experiment_id,
         }
@@ -347,6 +362,14 @@ class ModelABTest:
     def _refresh(self) -> Experiment:
         self.experiment = self.registry.service.get_experiment(self.experiment.experiment_id)
         return self.experiment
+
+
+def _over(experiment: Experiment) -> str:
+    return (
+        f"experiment {experiment.experiment_id} ({experiment.title}) was stopped at "
+        f"{experiment.stopped_at:%Y-%m-%d %H:%M} UTC: it serves on, and outcomes are kept as late and not counted; "
+        "to try the same again, give another name"
+    )
 
 
 class _Served:

@@ -42,6 +42,8 @@ class VersionTracker:
             raise InvalidInput(
                 f"prefix: expected the beginning of a tag, such as 'fraud-', found {quoted(prefix)}."
             )
+        if not isinstance(folder, str | Path | None):
+            raise InvalidInput(f"folder: expected a path, found {quoted(folder)}.")
         self.folder = None if folder is None else Path(folder)
         self.prefix = prefix
 
