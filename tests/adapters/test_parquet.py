@@ -123,6 +123,14 @@ def test_more_examples_than_are_read_are_refused_before_any_is(monkeypatch: pyte
         parquet.read(file(example_id=[1, 2, 3], loss=[1.0, 2.0, 3.0]))
 
 
+def test_a_small_file_of_many_constant_columns_is_refused_before_it_unfolds() -> None:
+    column = pa.array([1.0] * 60_000)
+    data = file(example_id=list(range(60_000)), **{f"m{index}": column for index in range(90)})
+    assert len(data) < 2_000_000
+    with pytest.raises(InvalidInput, match=r"at most 5,000,000 numbers .* found more in 90 columns"):
+        parquet.read(data)
+
+
 def test_without_pyarrow_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(MissingDependency, match=r"pip install 'modelyard\[stats\]'"):

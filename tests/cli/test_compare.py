@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from modelyard import ModelRegistry
+from modelyard import ModelRegistry, ModelyardWarning
 
 
 @pytest.fixture
 def fraud(cli: Any, place: Path) -> Any:
-    """Two versions with results, params and card; then one on other data."""
-    with ModelRegistry() as registry:
+    """Two versions with results, params and card, whose labels are too close; then one on other data."""
+    with ModelRegistry() as registry, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ModelyardWarning)
         for label, share in (("1.0.0", 60), ("1.1.0", 80)):
             rows = [{"example_id": i, "correct": i < share} for i in range(100)]
             (place / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -124,3 +126,13 @@ def test_hostile_params_and_cards_are_shown_escaped(cli: Any, place: Path, verb:
 def test_two_refs_or_a_model_are_needed(cli: Any) -> None:
     assert "Give two refs, or --model-name" in cli("compare", "a", "b", "--model-name", "m", code=2).err
     assert "Which ones?" in cli("compare", code=2).err
+
+
+def test_a_signature_that_one_side_lacks_is_a_difference(cli: Any) -> None:
+    with ModelRegistry() as registry:
+        registry.register_model(None, "fraud", input_example={"a": [1.0]})
+        registry.register_model(None, "fraud")
+    for verb in ("diff", "compare"):
+        told = cli(verb, "fraud#1", "fraud#2").out
+        assert "nothing differs" not in told
+        assert "signatures: unknown\n  - only a has a signature" in told

@@ -103,3 +103,12 @@ def test_a_table_fills_a_wider_terminal(monkeypatch: pytest.MonkeyPatch) -> None
     assert Session().width == 132
     monkeypatch.setattr("sys.stdout.isatty", lambda: False, raising=False)
     assert Session().width == 80
+
+
+@pytest.mark.parametrize("name", ["experiment", "alias", "token", "audit", "policy", "config"])
+def test_a_verb_of_several_shows_its_help_where_none_of_them_is_named(cli: Any, name: str) -> None:
+    ran = cli(name, code=2)
+    assert ran.out == ""
+    assert ran.err == cli(name, "--help").out
+    assert "Commands:" in ran.err
+    assert "Missing command" in cli("--json", name, code=2).err

@@ -76,6 +76,16 @@ def test_every_option_of_start_arrives(cli: Any, models: None) -> None:
     [
         (("--variant", "A"), "NAME=VALUE"),
         (("--variant", "A=1"), "2 to 100"),
+        (("--variant", "A=1", "--variant", "A=2", "--variant", "B=2"), "'A' is given twice"),
+        (
+            ("--variant", "A=1", "--variant", "B=2", "--weight", "A=0.5", "--weight", "A=0.4"),
+            "'A' is given twice",
+        ),
+        (("--variant", "A=1", "--variant", "B=2", "--weight", "A=0.5"), "one for each of A, B, found A"),
+        (
+            ("--variant", "A=1", "--variant", "B=2", "--guardrail", "max_x=1", "--guardrail", "max_x=2"),
+            "twice",
+        ),
         (("--variant", "A=1", "--variant", "B=2", "--weight", "A=x"), "NAME=NUMBER"),
         (("--variant", "A=1", "--variant", "B=2", "--guardrail", "latency=1"), "max_<metric>"),
     ],
@@ -94,6 +104,10 @@ def test_an_assignment_is_given_and_recorded(cli: Any, trial: str) -> None:
     assert cli("experiment", "record", told["assignment_id"], "--correct").out == "was recorded already\n"
     assert "never changed" in cli("experiment", "record", told["assignment_id"], "--wrong", code=5).err
     assert "both or neither" in cli("experiment", "record", told["assignment_id"], code=2).err
+    for words in (("A",), ("zz", "--correct")):
+        told = cli("experiment", "record", *words, code=2).err
+        assert f"'{words[0]}' is no assignment id" in told
+        assert "add --experiment" in told
     cli("experiment", "stop", trial)
     assert "too late" in cli("experiment", "record", "A", "--experiment", trial, "--wrong").out
 
@@ -155,3 +169,18 @@ def test_experiments_are_listed_by_model(cli: Any, models: None) -> None:
     assert "stopped" in cli("experiment", "list").out
     cli("experiment", "list", "nobody", code=3)
     assert "no experiment" in cli("experiment", "show", "nothing", code=3).err
+
+
+def test_what_was_measured_twice_is_wrong_usage(cli: Any, trial: str) -> None:
+    words = ("--correct", "--measured", "cost=1", "--measured", "cost=2")
+    ran = cli("experiment", "record", "A", "--experiment", trial, *words, code=2)
+    assert "'cost' is given twice" in ran.err
+
+
+def test_starting_what_was_stopped_says_so(cli: Any, trial: str) -> None:
+    cli("experiment", "stop", trial)
+    words = ("--variant", "A=1", "--variant", "B=2", "--minimum-sample", "30")
+    ran = cli("experiment", "start", "m", *words)
+    assert ran.out.startswith(f"stopped: experiment {trial}")
+    assert "warning: " in ran.err
+    assert "another name" in " ".join(ran.err.split())

@@ -159,3 +159,11 @@ def test_links_may_come_from_a_file_of_many(cli: Any, place: Any) -> None:
     (place / "models.json").write_text(json.dumps([entry]))
     cli("bulk-register", "models.json")
     assert cli("info", "m", "--json").json["lineage"][0]["details"] == {"rows": 7}
+
+
+def test_two_ways_to_write_a_lineage_contradict_each_other(family: Any) -> None:
+    assert (
+        "--format dot and --json contradict"
+        in family("lineage", "churn", "--format", "dot", "--json", code=2).err
+    )
+    assert family("lineage", "churn", "--format", "json", "--json").json["graph"]["nodes"]

@@ -84,7 +84,7 @@ def test_a_change_that_breaks_makes_the_next_label_and_a_small_bump_is_refused(
     assert "the output without a name: removed" in refused.err
     assert "override_reason" in refused.err
     warned = cli(*WORDS, "--signature", less, "--bump", "patch", "--override-reason", "no callers yet")
-    assert "note: from 0.1.0 to 0.1.1 is a patch step" in warned.err
+    assert "warning: fraud:0.1.1: from 0.1.0 to 0.1.1 is a patch step" in warned.err
     assert "fraud:0.2.0" in cli(*WORDS, "--signature", "schema.json").out
     assert "fraud:1.0.0" in cli(*WORDS, "--signature", less).out
 

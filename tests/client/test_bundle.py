@@ -269,7 +269,7 @@ def test_pointers_and_gates_that_were_edited_in_the_records_are_refused(registry
 
 def test_awkward_numbers_and_words_survive_the_way_through_a_file(registry, elsewhere, tmp_path):
     registry.register_model(io.BytesIO(b"one"), "fraud")
-    registry.update_model_metrics("fraud", {"f1": float("nan"), "tiny": 1e-300, "big": 1e300, "whole": 3.0})
+    registry.update_model_metrics("fraud", {"f1": -0.0, "tiny": 1e-300, "big": 1e300, "whole": 3.0})
     registry.annotate("fraud", attributes={"big": 2**70, "f": 1e21, "a.b": {"\U0001f600": [1.0, None]}})
     registry.set_policy("fraud", {"gates": {"production": {"min_f1": 0.5, "max_age_days": 30}}})
     path = registry.export_registry(tmp_path / "all.tar")

@@ -378,3 +378,47 @@ def test_the_forging_tools_change_nothing_by_themselves(path: Path, whole: bytes
         assert reframed(path, lambda d: None, document).read_bytes() == whole
     assert with_header(path, 5, lambda info: None).read_bytes() == whole
     assert pack(path, members(path)).read_bytes() == whole
+
+
+# --- texts that no store can hold -------------------------------------------------------------------------------------
+
+HALVES = [b"\\ud800", b"\\uDFFF", b"\\u0000"]
+
+
+@pytest.mark.parametrize("half", HALVES, ids=repr)
+@pytest.mark.parametrize("place", ["text", "key"])
+def test_text_that_no_store_can_hold_is_refused_and_its_record_named(
+    target: ModelRegistry, tmp_path: Path, half: bytes, place: str
+) -> None:
+    with ModelRegistry("memory://") as registry:
+        registry.register_model(None, "fraud", "1.0.0", attributes={"MARKK": "MARKT"})
+        written = registry.export_registry(tmp_path / "b.json").read_bytes()
+    mark = b"MARKT" if place == "text" else b"MARKK"
+    bad = tmp_path / "bad.json"
+    assert mark in written
+    bad.write_bytes(written.replace(mark, b"x" + half))
+    with pytest.raises(InvalidInput) as caught:
+        target.import_registry(bad)
+    assert any(reason.startswith("fraud:1.0.0: a text has ") for reason in caught.value.reasons)
+    assert target.list_names() == []
+
+
+def test_a_whole_character_written_as_two_escapes_is_read(target: ModelRegistry, tmp_path: Path) -> None:
+    with ModelRegistry("memory://") as registry:
+        registry.register_model(None, "fraud", "1.0.0", description="MARK")
+        written = registry.export_registry(tmp_path / "b.json").read_bytes()
+    escaped = written.replace(b"MARK", b"\\ud83d\\ude00")
+    assert bundle_records.parse(escaped, "it").versions[0].description == "\U0001f600"
+
+
+@pytest.mark.parametrize("data", [b'"\xed\xa0\x80"', '{"format":1}'.encode("utf-16")], ids=repr)
+def test_what_is_not_utf_8_is_refused(data: bytes) -> None:
+    with pytest.raises(InvalidInput, match=r"is not a bundle.*utf-"):
+        bundle_records.parse(data, "it")
+
+
+@pytest.mark.parametrize("word", [b"NaN", b"Infinity", b"-Infinity"])
+def test_what_is_no_json_is_refused(word: bytes) -> None:
+    data = b'{"events":[],"format":1,"models":[],"versions":[{"number":' + word + b"}]}"
+    with pytest.raises(InvalidInput, match="no JSON"):
+        bundle_records.parse(data, "it")

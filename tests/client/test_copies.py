@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from modelyard import AlreadyExists, GateRefused, ModelRegistry, VersionNotFound
+from modelyard.client import copies
 
 
 @pytest.fixture
@@ -88,7 +90,16 @@ def test_a_stage_is_entered_through_its_gates(registry: ModelRegistry, source: s
 
 
 def test_a_version_without_files_is_copied_too(registry: ModelRegistry) -> None:
-    source = registry.register_model(None, "facts", performance_metrics={"auc": float("nan")})
+    source = registry.register_model(None, "facts", performance_metrics={"auc": 0.5})
     copy = registry.get_model(registry.copy_version(source, alias="best"))
     assert (copy.files, copy.aliases) == ((), ("best",))
-    assert copy.performance_metrics["auc"] != copy.performance_metrics["auc"]
+    assert copy.performance_metrics == {"auc": 0.5}
+
+
+def test_a_metric_that_is_not_a_number_stays_behind(registry: ModelRegistry, source: str) -> None:
+    """Stores hold such values from before they were refused."""
+    old = registry.get_model(source)
+    odd = replace(old.metrics[0], name="auc", value=float("nan"))
+    assert [m["name"] for m in copies.request(replace(old, metrics=(*old.metrics, odd))).metrics] == [
+        "accuracy"
+    ]

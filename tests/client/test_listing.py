@@ -1,10 +1,12 @@
 """Lists, filters and the best of them."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from modelyard import InvalidInput, ModelNotFound
+from modelyard.client import listing
 
 
 def fill(registry, *values, metric="accuracy"):
@@ -65,8 +67,6 @@ def test_names_and_models_are_listed_in_order(registry):
         ("accuracy", (0.9, 0.9), {}, 2),
         ("latency_ms", (5.0, 3.0, 4.0), {}, 2),
         ("accuracy", (0.7, 0.9), {"higher_is_better": False}, 1),
-        ("accuracy", (math.nan, 0.1, None), {}, 2),
-        ("accuracy", (math.nan,), {}, None),
         ("accuracy", (None,), {}, None),
         ("our own", (1.0, 2.0), {"higher_is_better": True}, 2),
     ],
@@ -76,6 +76,15 @@ def test_the_best_is_by_direction_and_the_newer_of_equals(registry, metric, valu
     fill(registry, *values, metric=metric)
     found = registry.get_best_model("fraud", metric, **options)
     assert (found and registry.get_model(found).number) == best
+
+
+def test_what_is_not_a_number_is_never_the_best(registry):
+    """Stores hold such values from before they were refused."""
+    fill(registry, 0.1, 0.2)
+    good, other = registry.list_models(name="fraud")
+    nan = replace(other, metrics=(replace(other.metrics[0], value=math.nan),))
+    assert listing.best([good, nan], "accuracy", None) == good.model_id
+    assert listing.best([nan], "accuracy", None) is None
 
 
 def test_an_unknown_direction_is_asked_for(registry):

@@ -10,13 +10,22 @@ import pytest
 from modelyard.adapters.metadata.sql import SqlMetadata
 from modelyard.adapters.metadata.sql_write import Writer
 from modelyard.adapters.metadata.sqlite import driver
-from modelyard.ports.metadata import BlobKey, Changes, ModelKey, ReceiptKey, RegistryKey, VersionKey
+from modelyard.ports.metadata import (
+    BlobKey,
+    Changes,
+    ModelKey,
+    ReceiptKey,
+    RegistryKey,
+    SourceKey,
+    VersionKey,
+)
 from modelyard.testing.metadata import DurableMetadataContract
 
 PLACES = {
     VersionKey: "version_docs SET doc = replace(doc, 'ada', 'bob')",
     ModelKey: "models SET doc = replace(doc, 'ada', 'bob')",
     BlobKey: "blobs SET revision = revision + 1",
+    SourceKey: "sources SET doc = replace(doc, 'dataset', 'dateset')",
     ReceiptKey: "receipts SET doc = replace(doc, '\"q\"', '\"r\"')",
     RegistryKey: "registry SET doc = replace(doc, '\"r\"', '\"s\"')",
 }

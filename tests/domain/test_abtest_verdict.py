@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelyard.domain.abtest_verdict import WON, judge
+from modelyard.domain.abtest_verdict import WON, chance, judge
 from modelyard.domain.experiments import OutcomeTally
 
 from .trials import an_experiment
@@ -51,6 +51,50 @@ def test_the_better_variant_wins_once_the_evidence_is_there():
     assert contest.p_value < 1e-5
     b = found.standings[1]
     assert b.low < 0.9 < b.high
+
+
+def test_the_winners_chance_is_that_of_its_closest_rival_times_the_pairs():
+    """The smallest of all is of a pair that decides nothing."""
+    experiment = an_experiment((0.33, 0.33, 0.34))
+    found = verdict(
+        binary("A", 200, 1000), binary("B", 830, 1000), binary("C", 700, 1000), experiment=experiment
+    )
+    assert found.winner == "B"
+    close = next(c.p_value for c in found.contests if (c.a, c.b) == ("B", "C"))
+    assert chance(experiment, found) == pytest.approx(3 * close)
+    assert min(c.p_value for c in found.contests) < close
+    tie = verdict(
+        binary("A", 200, 1000), binary("B", 810, 1000), binary("C", 800, 1000), experiment=experiment
+    )
+    assert (tie.winner, chance(experiment, tie)) == (None, 1.0)
+    lower = an_experiment(higher_is_better=False, kind="numeric")
+    two = verdict(numeric("A", 30, 5, 500), numeric("B", 35, 5, 500), experiment=lower)
+    assert chance(lower, two) == two.contests[0].p_value
+
+
+def test_without_something_to_compare_the_chance_is_1():
+    experiment = an_experiment((0.33, 0.33, 0.34))
+    assert chance(experiment, verdict(experiment=experiment)) == 1.0
+    assert (
+        chance(experiment, verdict(binary("A", 90, 100), binary("B", 9, 100), experiment=experiment)) == 1.0
+    )
+
+
+@pytest.mark.parametrize("right", [0, 1, 99, 100])
+def test_intervals_of_shares_hold_only_what_a_share_can_be(right):
+    found = verdict(binary("A", right, 100), binary("B", 100 - right, 100))
+    for standing in found.standings:
+        assert 0 <= standing.low <= standing.mean <= standing.high <= 1
+    (contest,) = found.contests
+    assert -1 <= contest.low <= contest.delta <= contest.high <= 1
+
+
+def test_intervals_of_numbers_are_not_bounded():
+    found = verdict(
+        numeric("A", 0, 5, 100), numeric("B", 0, 5, 100), experiment=an_experiment(kind="numeric")
+    )
+    assert found.standings[0].low < -1
+    assert found.contests[0].high > 1
 
 
 def test_lower_wins_where_lower_is_better():

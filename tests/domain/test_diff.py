@@ -52,15 +52,44 @@ def test_the_signature_is_judged_as_a_consumer_would() -> None:
     assert found.signature_verdict == "breaking"
     assert any("x" in reason for reason in found.signature_reasons)
     assert diff(version("a", signature=INPUT), version("b", signature=INPUT)).signature_verdict == "identical"
-    assert diff(version("a", signature=INPUT), version("b")).signature_verdict == "unknown"
+
+
+def test_a_signature_that_only_one_side_has_is_a_difference() -> None:
+    for left, right, side in ((INPUT, None, "a"), (None, INPUT, "b"), ({}, INPUT, "b")):
+        found = diff(version("a", signature=left), version("b", signature=right))
+        assert (found.signature_verdict, found.signature_reasons) == (
+            "unknown",
+            (f"only {side} has a signature",),
+        )
+        assert not found.empty
+    assert diff(version("a"), version("b", signature={})).empty
 
 
 @pytest.mark.parametrize(
-    ("left", "right"), [(True, 1), (0, False), ("1", 1), (None, 0), ([1], [2]), ({}, {"x": 1}), ({}, None)]
+    ("left", "right"),
+    [
+        (True, 1),
+        (0, False),
+        ("1", 1),
+        (None, 0),
+        ([1], [2]),
+        ({}, {"x": 1}),
+        ({}, None),
+        ([True], [1]),
+        ([{"x": 1}], [{"x": True}]),
+        ([{"x": 1}], [{"y": 1}]),
+        ([1], [1, 1]),
+        ([1], {"x": 1}),
+    ],
 )
 def test_values_that_python_or_people_confuse_differ(left: Any, right: Any) -> None:
     assert diff(version("a", hyperparams={"v": left}), version("b", hyperparams={"v": right})).params
     assert diff(version("a", hyperparams={"v": left}), version("b", hyperparams={"v": left})).empty
+
+
+def test_a_whole_number_is_the_same_setting_however_it_is_written() -> None:
+    left, right = {"v": 1, "w": [1, {"x": 2}]}, {"v": 1.0, "w": (1.0, {"x": 2.0})}
+    assert diff(version("a", hyperparams=left), version("b", hyperparams=right)).empty
 
 
 values = st.dictionaries(

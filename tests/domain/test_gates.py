@@ -24,10 +24,19 @@ from modelyard.domain.gates import (
     parse_requirements,
     refusal,
 )
-from modelyard.domain.records import Check, FileEntry, Metric, ModelStage, ModelVersion, ScanReport
+from modelyard.domain.records import (
+    Check,
+    FileEntry,
+    Metric,
+    ModelStage,
+    ModelVersion,
+    ScanReport,
+    Withdrawal,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-SIGNATURE = {"inputs": [{"name": "x"}], "outputs": [{"name": "y"}]}
+SIGNATURE = {"inputs": [{"name": "x", "type": "int64"}], "outputs": [{"name": "y", "type": "string"}]}
+WIDER = {**SIGNATURE, "inputs": [{"name": "x", "type": "float64"}]}
 
 
 def version(**facts: Any) -> ModelVersion:
@@ -241,7 +250,20 @@ def test_age_counts_from_registration_to_the_moment_of_the_case() -> None:
         (SIGNATURE, None, True, "there is no incumbent to compare with"),
         (SIGNATURE, rival(), False, "the incumbent has no signature"),
         (SIGNATURE, rival(signature=SIGNATURE), True, ""),
-        (SIGNATURE, rival(signature={"inputs": []}), False, "the signature differs from the incumbent's"),
+        (WIDER, rival(signature=SIGNATURE), True, ""),
+        (SIGNATURE, rival(signature=WIDER), False, "input 'x': type narrowed from float64 to int64"),
+        (
+            {"inputs": SIGNATURE["inputs"]},
+            rival(signature=SIGNATURE),
+            False,
+            "outputs are not described, as the incumbent's are",
+        ),
+        (
+            {"outputs": []},
+            rival(signature=SIGNATURE),
+            False,
+            "output 'y': removed; inputs are not described, as the incumbent's are",
+        ),
     ],
 )
 def test_signatures_are_compared_and_a_missing_one_fails(
@@ -256,7 +278,13 @@ def test_signatures_are_compared_and_a_missing_one_fails(
     [
         (SIGNATURE, ""),
         (None, "the signature lacks inputs and outputs"),
-        ({"inputs": [1]}, "the signature lacks outputs"),
+        ({"inputs": SIGNATURE["inputs"]}, "the signature lacks outputs"),
+        ({**SIGNATURE, "outputs": []}, "the signature lacks outputs"),
+        ({"columns": ["x"]}, "the signature lacks inputs and outputs"),
+        (
+            {"inputs": [{"type": "any"}], "outputs": [{"name": "y", "type": "any"}]},
+            "nobody stated the type of '', 'y'",
+        ),
     ],
 )
 def test_a_documented_schema_has_inputs_and_outputs(signature: Any, reason: str) -> None:
@@ -340,6 +368,31 @@ def test_an_unknown_scan_passes_with_a_warning() -> None:
     assert found.warnings == ("Some files could not be judged safe: the scan's verdict is unknown.",)
     assert judge(case(scanned("clean"))).warnings == ()
     assert judge(case(scanned("unknown"), target=ModelStage.ARCHIVED)).warnings == ()
+
+
+# --- withdrawn ---
+
+GONE = Withdrawal(reason="it leaks", at=NOW, by="ann")
+
+
+def test_what_was_withdrawn_does_not_go_live_and_may_go_anywhere_else() -> None:
+    found = judge(case(version(withdrawn=GONE)))
+    assert [(r.rule, r.passed) for r in found.rules] == [("not_unsafe", True), ("not_withdrawn", False)]
+    assert "it was withdrawn: it leaks" in found.reasons[0]
+    assert found.warnings == ("The version was withdrawn: it leaks",)
+    for target in (ModelStage.STAGING, ModelStage.DEPRECATED, ModelStage.ARCHIVED):
+        assert judge(case(version(withdrawn=GONE), target=target)).passed
+
+
+def test_who_insists_may_let_a_withdrawn_version_go_live_with_a_warning() -> None:
+    found = judge(case(version(withdrawn=GONE), forced=True))
+    assert (found.passed, len(found.warnings)) == (True, 1)
+    assert judge(case(version(), forced=True)).warnings == ()
+
+
+def test_insisting_opens_nothing_else() -> None:
+    assert not judge(case(scanned("unsafe"), forced=True)).passed
+    assert not judge(case(version(), {"tests_passed": True}, forced=True)).passed
 
 
 # --- the verdict ---
@@ -444,6 +497,7 @@ def test_what_asks_for_nothing_is_left_out() -> None:
         ({"signed_by": 7}, "'signed_by': expected a list of names"),
         ({"scan": "unsafe"}, "'scan': expected 'clean' or 'unknown', found 'unsafe'"),
         ({"not_unsafe": 0.5}, "is not known"),
+        ({"not_withdrawn": 0.5}, "is not known"),
         ({7: True}, "Requirement 7: expected a name"),
         ({" ": True}, "expected a name"),
         ({"a\nb": True}, "expected a name"),

@@ -19,6 +19,7 @@ from modelyard.domain.records import (
     ModelStage,
     ModelVersion,
     ScanReport,
+    Withdrawal,
 )
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -53,6 +54,8 @@ FROZEN = {
     "parent": "x",
 }
 CHANGING = {
+    "links": (LineageEdge(kind="run", target="r1"),),
+    "withdrawn": Withdrawal(reason="x", at=NOW),
     "override_reason": "x",
     "warnings": ("x",),
     "digest": DIGEST,

@@ -84,8 +84,15 @@ def test_nothing_given_is_no_metric() -> None:
     assert read(None) == read({}) == read([]) == ()
 
 
-def test_nan_is_kept() -> None:
-    assert math.isnan(read({"loss": math.nan})[0].value)
+@pytest.mark.parametrize(
+    "loss", [math.nan, np.float32("nan"), "NaN", {"value": math.nan, "n": 5}, math.inf, -math.inf]
+)
+def test_what_is_not_finite_is_refused_with_name_and_value(loss: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"Metric 'loss': expected a finite number, found (NaN|-?inf)"):
+        read({"accuracy": 0.9, "loss": loss})
+    value = loss["value"] if isinstance(loss, dict) else float(loss)
+    with pytest.raises(InvalidInput, match=r"Metric 'loss': expected a finite number"):
+        read([metric("loss", value)])
 
 
 @pytest.mark.parametrize("value", [np.float32(0.5), np.float64(0.5), np.array(0.5), 0.5])

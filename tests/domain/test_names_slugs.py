@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelyard.domain.names import is_id, make_slug
+from modelyard.domain.names import is_id, is_slug_of, make_slug
 from modelyard.domain.slugs import RESERVED, SLUG_LENGTH
 from modelyard.testing import strategies
 
@@ -76,3 +76,21 @@ def test_every_name_has_a_free_slug_of_the_right_form(name: str, taken: set[str]
         assert SLUG.fullmatch(part)
         assert len(part) <= SLUG_LENGTH
         assert part not in RESERVED
+
+
+@given(strategies.model_names(), st.sets(st.integers(0, 30)))
+def test_a_slug_that_was_given_is_recognised(name: str, others: set[int]) -> None:
+    asked: list[str] = []
+
+    def taken(slug: str) -> bool:
+        asked.append(slug)
+        return len(asked) - 1 in others
+
+    assert is_slug_of(name, make_slug(name, taken))
+
+
+@pytest.mark.parametrize(
+    "slug", ["", "api", "other", "fraud-10", "fraud-", "x/fraud", "FRAUD", "fraud-00000000"]
+)
+def test_a_slug_that_a_name_never_gets_is_not(slug: str) -> None:
+    assert not is_slug_of("fraud", slug)

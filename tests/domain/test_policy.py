@@ -28,6 +28,8 @@ FULL: dict[str, Any] = {
     "retention": {"archived_days": 90, "keep_last": 5},
     "trust": ["my_pkg.*", "other.models.Net"],
     "protected_stages": ["Staging"],
+    "clean_git": True,
+    "environment": "refuse",
     "at": "2026-03-01T12:00:00+00:00",
     "by": "ann",
 }
@@ -43,6 +45,7 @@ def test_every_part_is_read() -> None:
     assert policy.retention == Retention(archived_days=90, keep_last=5)
     assert policy.trust == ("my_pkg.*", "other.models.Net")
     assert policy.protected_stages == ("staging",)
+    assert (policy.clean_git, policy.environment) == (True, "refuse")
     assert (policy.version, policy.at, policy.by, policy.incumbent) == (3, NOW, "ann", "archived")
     assert policy.table.name == "custom"
     assert policy.table.moves[ModelStage.STAGING] == {ModelStage.PRODUCTION: Condition.UNGATED}
@@ -161,6 +164,10 @@ def test_without_versions_an_unchecked_name_is_a_warning() -> None:
         ({"trust": ["my-pkg.*"]}, "trust: expected a pattern"),
         ({"trust": ["my.*.Net"]}, "trust: expected a pattern"),
         ({"protected_stages": ["prod"]}, "protected_stages: Unknown stage"),
+        ({"clean_git": 1}, "clean_git: expected true or false, found 1"),
+        ({"clean_git": "true"}, "clean_git: expected true or false, found 'true'"),
+        ({"environment": "warm"}, "environment: expected one of warn, refuse, ignore, found 'warm'.*'warn'"),
+        ({"environment": True}, "environment: expected one of"),
         ({"at": "yesterday"}, "at: expected an ISO 8601 time"),
         ({"at": 7}, "at: expected an ISO 8601 time"),
         ({"at": "2026-03-01T12:00:00"}, "at: expected a time with its zone"),
@@ -205,6 +212,8 @@ policies = st.fixed_dictionaries(
         ),
         "trust": st.lists(st.sampled_from(["a.*", "a.b.C"])),
         "protected_stages": st.lists(stages),
+        "clean_git": st.booleans(),
+        "environment": st.sampled_from(["warn", "refuse", "ignore"]),
         "at": st.none() | st.datetimes(timezones=st.just(UTC)),
         "by": st.text(),
     },

@@ -400,7 +400,16 @@ def test_fields_are_written_with_back_quotes_only_where_needed() -> None:
 
 def test_the_table_of_fields_is_the_documented_one() -> None:
     plain = "name label number stage alias framework algorithm created updated created_by size digest parent dataset"
-    assert list(FIELDS) == [*plain.split(), "scan", "metrics", "params", "tags", "attributes", "checks"]
+    assert list(FIELDS) == [
+        *plain.split(),
+        "withdrawn",
+        "scan",
+        "metrics",
+        "params",
+        "tags",
+        "attributes",
+        "checks",
+    ]
     assert all(info.help and operators(Field(name)) for name, info in FIELDS.items())
 
 

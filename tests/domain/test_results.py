@@ -87,6 +87,8 @@ def test_numbers_and_booleans_are_read_and_texts_are_left_to_people() -> None:
         (b'{"example_id": 1, "loss": ' + b"9" * 400 + b"}", "line 1, 'loss': the number is too large"),
         (b'{"example_id": 1, "loss": ' + b"[" * 100_000, "line 1"),
         (b"\xff\xfe", "line 1"),
+        ('{"example_id": 1, "loss": 1}'.encode("utf-16"), "line 1"),
+        (b'{"example_id": 1, "loss": 1, "loss": 2}', "line 1: .*a key twice"),
         (lines({"example_id": 1, "loss": 1}, {"example_id": 2}), "line 2, 'loss': expected a number"),
         (lines({"example_id": 1, "loss": 1}, {"example_id": 2, "loss": "x"}), "found 'x'"),
         (lines({"example_id": 1, "loss": 1}, {"example_id": "1", "loss": 1}), "'1' stands there twice"),
@@ -112,6 +114,18 @@ def test_more_examples_than_are_read_are_refused(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(results, "MOST_EXAMPLES", 2)
     with pytest.raises(InvalidInput, match="at most 2 examples"):
         results.parse_lines(lines(*({"example_id": i, "loss": i} for i in range(3))))
+
+
+def test_more_numbers_than_are_read_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "MOST_NUMBERS", 5)
+    rows = [{"example_id": i, "loss": i, "mae": i} for i in range(3)]
+    assert results.parse_lines(lines(*rows[:2])).ids == ("0", "1")
+    with pytest.raises(InvalidInput, match=r"at most 5 numbers .* found more in 2 columns"):
+        results.parse_lines(lines(*rows))
+
+
+def test_a_byte_order_mark_before_utf_8_is_no_harm() -> None:
+    assert results.parse_lines(b"\xef\xbb\xbf" + lines({"example_id": 1, "loss": 1})).ids == ("1",)
 
 
 NUMBERS = st.floats(-1e100, 1e100).filter(lambda value: value == 0 or abs(value) > 1e-100)

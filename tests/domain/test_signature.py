@@ -134,6 +134,8 @@ def test_strangers_among_ready_made_fields_are_named() -> None:
     made: Any = Signature
     with pytest.raises(InvalidInput, match=r"signature outputs: expected Fields, found 'y'"):
         made(outputs=("y",))
+    with pytest.raises(InvalidInput, match="'x': expected true or false as optional, found 1"):
+        Field(name="x", type="int8", optional=1)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="expected Fields as fields, found 'y'"):
         Field(name="o", type="object", fields=("y",))  # type: ignore[arg-type]
 

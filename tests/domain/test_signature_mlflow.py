@@ -73,6 +73,30 @@ def test_what_mlflow_can_say_comes_back_as_it_was(signature: Signature) -> None:
             Field(type="datetime", shape=(-1,)),
         ),
         ({"type": "tensor", "tensor-spec": {"dtype": "object", "shape": []}}, Field(type="any", shape=())),
+        (
+            {"name": "a", "type": "double", "shape": [-1, 28, 28]},
+            Field(name="a", type="float64", shape=(-1, 28, 28)),
+        ),
+        ({"name": "a", "type": "long", "shape": []}, Field(name="a", type="int64", shape=())),
+        ({"name": "a", "type": "float64", "required": False}, Field(name="a", type="float64", optional=True)),
+        ({"name": "a", "type": "uint8", "required": True, "optional": False}, Field(name="a", type="uint8")),
+        (
+            {
+                "name": "t",
+                "type": "tensor",
+                "tensor-spec": {"dtype": "int8", "shape": [-1]},
+                "required": False,
+            },
+            Field(name="t", type="int8", shape=(-1,), optional=True),
+        ),
+        (
+            {
+                "name": "o",
+                "type": "object",
+                "fields": [{"name": "l", "type": "array", "items": {"type": "long"}}],
+            },
+            Field(name="o", type="object", fields=(Field(name="l", type="int64", shape=(-1,)),)),
+        ),
     ],
 )
 def test_mlflows_entries_and_what_they_become(entry: dict[str, Any], field: Field) -> None:
@@ -169,6 +193,64 @@ def test_an_empty_part_is_left_out_since_mlflow_refuses_one() -> None:
 def test_what_only_looks_like_mlflows_is_refused(entry: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match="signature"):
         one(entry)
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"name": "a", "type": "double", "optionl": True}, r"'a'.*'optionl'.*Did you mean 'optional'"),
+        ({"name": "a", "type": "double", "fields": []}, r"'a'.*'fields'"),
+        ({"name": "a", "type": "double", "required": "false"}, r"'a'.*true or false as required.*'false'"),
+        ({"name": "a", "type": "double", "optional": 1}, r"'a'.*true or false as optional.*found 1"),
+        ({"name": "a", "type": "double", "required": True, "optional": True}, r"'a'.*contradict"),
+        ({"name": "a", "type": "float64", "required": "no"}, r"'a'.*true or false as required.*'no'"),
+        ({"name": "a", "type": "double", "shape": 5}, r"'a'.*shape.*5"),
+        ({"name": "a", "type": "double", "items": {}}, r"'a'.*'items'"),
+        ({"name": 0, "type": "double"}, "name of a field"),
+        ({"name": "a", "type": "array", "items": {"type": "long"}, "shape": [-1]}, r"'a'.*'shape'"),
+        ({"name": "a", "type": "array", "items": {"type": "long", "required": False}}, "'required'"),
+        ({"name": "a", "type": "map", "values": {"type": "long", "optional": True}}, "'optional'"),
+        ({"name": "a", "type": "object", "properties": {"p": {"type": "long", "name": "q"}}}, "'name'"),
+        (
+            {"name": "a", "type": "object", "properties": {"p": {"type": "long", "required": 0}}},
+            "'p'.*found 0",
+        ),
+        (
+            {"name": "a", "type": "tensor", "shape": [1], "tensor-spec": {"dtype": "int8", "shape": [-1]}},
+            "'a'.*'shape'",
+        ),
+        (
+            {"type": "tensor", "tensor-spec": {"dtype": "int8", "shpe": [-1]}},
+            "tensor-spec.*Did you mean 'shape'",
+        ),
+    ],
+)
+def test_nothing_that_stands_beside_mlflows_words_is_thrown_away(entry: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        one(entry)
+
+
+@pytest.mark.parametrize(
+    ("param", "words"),
+    [
+        ({"name": "t", "type": "double", "default": 1.0, "shape": 5}, r"'t'.*shape.*5"),
+        ({"name": "t", "type": "double", "default": 1.0, "shape": [3]}, r"'t'.*\[-1\].*\[3\]"),
+        ({"name": "t", "type": "double", "defualt": 1.0}, r"'t'.*'defualt'.*Did you mean 'default'"),
+        ({"name": "t", "type": "array", "items": {"type": "long"}}, "signature params"),
+        ({"name": "t", "type": "tensor"}, "signature params"),
+    ],
+)
+def test_a_param_with_more_or_else_than_mlflow_writes_is_refused(param: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        parse({"params": [param]})
+
+
+def test_a_key_that_stands_twice_in_the_json_is_refused() -> None:
+    text = '{"inputs": [{"type": "int8"}], "inputs": [{"type": "int16"}]}'
+    with pytest.raises(InvalidInput, match="'inputs' stands twice"):
+        parse(text)
+    with pytest.raises(InvalidInput, match="'type' stands twice"):
+        parse({"inputs": '[{"type": "int8", "type": "int16"}]'})
 
 
 def test_arrays_nested_without_end_are_refused() -> None:

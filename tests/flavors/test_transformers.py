@@ -16,9 +16,7 @@ from modelyard.ports.flavors import SaveOptions, Trust
 from modelyard.testing.flavors import FlavorContract
 
 torch = pytest.importorskip("torch", reason="torch is not installed (make test-long)")
-transformers = pytest.importorskip(
-    "transformers", reason="transformers is not installed (make test-long)"
-)
+transformers = pytest.importorskip("transformers", reason="transformers is not installed (make test-long)")
 pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 transformers.utils.logging.disable_progress_bar()
 

@@ -25,10 +25,13 @@ def test_other():
 
 def outcome(folder: Path, require: str) -> tuple[int, str]:
     """Exit code and output of a small suite under this project's conftest."""
-    shutil.copy(ROOT / "tests" / "conftest.py", folder)
-    (folder / "test_some.py").write_text(SUITE)
+    tests = folder / "tests"
+    shutil.copytree(ROOT / "tests" / "services", tests / "services")
+    shutil.copy(ROOT / "tests" / "conftest.py", tests)
+    (tests / "test_some.py").write_text(SUITE)
+    mode = ("-p", "no:cacheprovider", "--import-mode=importlib")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", "--rootdir", folder, folder],
+        [sys.executable, "-m", "pytest", "-rA", *mode, "--rootdir", folder, folder],
         capture_output=True,
         text=True,
         check=False,

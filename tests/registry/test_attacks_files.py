@@ -1,9 +1,11 @@
 """Hostile paths, names of files, bytes and bundles."""
 
 import io
+import json
 import os
 import socket
 import tarfile
+from dataclasses import replace
 
 import pytest
 
@@ -64,7 +66,7 @@ NO_DIGESTS = [
     "sha256:" + "0" * 63 + "/",
 ]
 CLASS_PATHS = ["os.system", "posix", "../../x", "modelyard.registry:ModelRegistry", "subprocess", ""]
-BUNDLES = [["../x"], ["registry.json", "../x"], ["registry.json", "/etc/x"], [], ["blobs/sha256/x"]]
+BUNDLES = [["../x"], ["oci-layout", "../x"], ["oci-layout", "index.json", "/etc/x"], [], ["blobs/sha256/x"]]
 
 
 @pytest.mark.parametrize("path", ESCAPING, ids=lambda path: ascii(path)[:30])
@@ -108,7 +110,7 @@ def test_A3_a_source_is_never_an_address(registry, tmp_path, source):
 
 
 @pytest.mark.parametrize(
-    "location", ["s3://bucket/x", "http://127.0.0.1:9", "postgresql://h/d", "file:///tmp/../x"]
+    "location", ["s3://bucket/x", "ftp://127.0.0.1:9", "postgresql://h/d", "file:///tmp/../x"]
 )
 def test_A3_an_address_as_a_location_is_refused_and_makes_no_folder(tmp_path, location):
     before = files_below(tmp_path)
@@ -207,18 +209,36 @@ def test_A52_a_hostile_pickle_never_runs_whatever_is_done_with_it(registry, tmp_
 
 
 def test_A52_a_bundle_that_calls_a_hostile_pickle_clean_is_not_believed(registry, tmp_path):
+    """Neither as records, nor with the bytes: who writes the lie writes the digests that fit it."""
     canary = tmp_path / "canary"
     (tmp_path / "m.pkl").write_bytes(EVIL % str(canary).encode())
     with ModelRegistry("memory://") as elsewhere:
         elsewhere.register_model(tmp_path / "m.pkl", "fraud")
-        elsewhere.export_registry(tmp_path / "all.tar")
-    data = (tmp_path / "all.tar").read_bytes()
-    (tmp_path / "all.tar").write_bytes(data.replace(b'"verdict":"unsafe"', b'"verdict":"clean" '))
-    registry.import_registry(tmp_path / "all.tar")
+        elsewhere.export_registry(tmp_path / "all.json")
+        told = elsewhere._service.export
+        (version,) = told().versions
+        scans = {path: replace(report, verdict="clean", globals=()) for path, report in version.scans.items()}
+        lie = replace(told(), versions=(replace(version, scans=scans),))
+        elsewhere._service.export = lambda names: lie
+        elsewhere.export_registry(tmp_path / "lie.tar")
+    assert b'"verdict":"unsafe"' not in (tmp_path / "lie.tar").read_bytes()
+    registry.import_registry(tmp_path / "lie.tar")
     assert registry.get_model("fraud").scan == "unsafe"
     with refused(registry, LoadRefused):
         registry.load_model("fraud")
     assert not canary.exists()
+
+
+def test_A70_a_bundle_brings_no_roles_tokens_or_registry(registry, tmp_path):
+    """What is in one is only what can be read from a model's history; anything else has no place."""
+    with ModelRegistry("memory://") as elsewhere:
+        elsewhere.register_model(None, "fraud")
+        elsewhere.export_registry(tmp_path / "all.json")
+    document = json.loads((tmp_path / "all.json").read_text())
+    for key in ("tokens", "roles", "users", "registry", "receipts", "blobs"):
+        (tmp_path / "more.json").write_text(json.dumps({**document, key: [{"name": "admin"}]}))
+        with refused(registry, InvalidInput):
+            registry.import_registry(tmp_path / "more.json")
 
 
 @pytest.mark.parametrize("wanted", CLASS_PATHS)

@@ -123,6 +123,9 @@ MUTATORS = {
     "rollback_model": lambda r: r.rollback_model("other"),
     "set_alias": lambda r: r.set_alias("fraud", "shadow", "#1"),
     "delete_alias": lambda r: r.delete_alias("fraud", "champion"),
+    "copy_version": lambda r: r.copy_version("fraud#1", "9.0.0"),
+    "create_token": lambda r: r.create_token("ci"),
+    "revoke_token": lambda r: r.revoke_token("old"),
     "protect_alias": lambda r: r.protect_alias("fraud", "champion"),
     "set_policy": lambda r: r.set_policy("fraud", {"lifecycle": "strict"}),
     "update_model_metrics": lambda r: r.update_model_metrics("fraud#1", {"accuracy": 0.9}),
@@ -132,6 +135,10 @@ MUTATORS = {
     "update_card": lambda r: r.update_card("fraud#1", {"owner": "ann"}),
     "annotate": lambda r: r.annotate("fraud#1", legal_hold="case"),
     "describe_model": lambda r: r.describe_model("fraud", "text"),
+    "link": lambda r: r.link("fraud#1", "dataset", "s3://data"),
+    "unlink": lambda r: r.unlink("old#1", "run", "r1"),
+    "withdraw": lambda r: r.withdraw("fraud#1", "it leaks"),
+    "reinstate": lambda r: r.reinstate("old#1"),
     "delete_model": lambda r: r.delete_model("fraud#1"),
     "undelete_model": lambda r: r.undelete_model("fraud#3"),
     "cleanup": lambda r: r.cleanup(0, name="old"),
@@ -153,7 +160,13 @@ READERS = {
         "get_latest_version",
         "get_best_model",
         "get_model_lineage",
+        "lineage_graph",
+        "affected",
         "compare_models",
+        "compare_versions",
+        "diff",
+        "environment",
+        "list_tokens",
         "get_policy",
         "status",
         "history",
@@ -180,6 +193,9 @@ def furnished(registry, tmp_path):
     for _ in range(2):
         registry.promote_model(registry.register_model(None, "other"), "production")
     registry.archive_model(registry.register_model(None, "old"))
+    registry.link("old#1", "run", "r1")
+    registry.create_token("old")
+    registry.withdraw("old#1", "it leaks")
     with ModelRegistry("memory://") as elsewhere:
         elsewhere.register_model(None, "imported")
         elsewhere.export_registry(tmp_path / "bundle.json")

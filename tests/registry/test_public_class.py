@@ -10,7 +10,7 @@ from modelyard import (
     Conflict,
     InvalidInput,
     ModelRegistry,
-    NotSupported,
+    ModelyardError,
     Settings,
     StorageError,
     get_best_model,
@@ -42,12 +42,18 @@ def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path):
         ModelRegistry(tmp_path / "file" / "registry")
 
 
-def test_a_backend_that_is_not_built_is_refused_and_not_ignored(tmp_path):
-    for text in ("storage:\n  backend: s3\n", "database:\n  type: postgresql\n"):
-        (tmp_path / "c.yaml").write_text(text)
-        with pytest.raises(NotSupported, match="built"):
-            ModelRegistry(tmp_path / "r", config=tmp_path / "c.yaml")
-    assert not (tmp_path / "r").exists()
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("storage:\n  backend: s3\n", "storage.s3.bucket"),
+        ("database:\n  type: postgresql\n  url: postgresql://u:secret@127.0.0.1:1/r\n", "127.0.0.1"),
+    ],
+)
+def test_a_store_that_cannot_be_reached_is_named_and_not_passed_over(tmp_path, text, told):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(ModelyardError, match=told) as caught:
+        ModelRegistry(tmp_path / "r", config=tmp_path / "c.yaml")
+    assert "secret" not in str(caught.value)
 
 
 def test_the_default_stage_comes_from_the_configuration(tmp_path):

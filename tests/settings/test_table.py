@@ -54,7 +54,7 @@ def test_rows_are_json_and_say_where_values_come_from() -> None:
     assert found["security.trust"].value == ["my_pkg.*"]
     assert found["security.trust"].source == "MODELYARD_SECURITY_TRUST"
     assert found["security.trust"].active
-    assert not found["storage.backend"].active
+    assert found["storage.backend"].active
     assert not found["wandb.project"].active
     json.dumps([dataclasses.asdict(row) for row in rows(settings)])
 
@@ -83,7 +83,7 @@ def test_a_secret_in_the_wrong_form_is_not_quoted(each: object, tmp_path: Path) 
 
 def test_secrets_include_everything_named_like_one() -> None:
     words = ("password", "secret", "token", "webhook_url", "connection_string", "account_key", "access_key")
-    named = {key for key in table() if key.rpartition(".")[2] in (*words, "secret_key")}
+    named = {key for key in table() if key.rpartition(".")[2] in (*words, "secret_key", "client_secret")}
     assert named == {key for key, each in table().items() if each.row.secret}
 
 

@@ -9,6 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelyard.domain import policy
+from modelyard.domain.answers import Affected, Reached
+from modelyard.domain.lineage_graph import LineageGraph
+from modelyard.domain.lineage_nodes import GraphEdge, LineageNode
 from modelyard.domain.records import (
     Actor,
     Alias,
@@ -26,6 +29,8 @@ from modelyard.domain.records import (
     Receipt,
     Registry,
     ScanReport,
+    Source,
+    Withdrawal,
 )
 from modelyard.wire.codec import decode, encode
 
@@ -64,6 +69,8 @@ VERSIONS = st.builds(
     flavor=st.none() | FLAVORS,
     signature=st.none() | OBJECTS,
     lineage=st.lists(st.builds(LineageEdge, kind=TEXT, target=TEXT, details=OBJECTS), max_size=2).map(tuple),
+    links=st.lists(st.builds(LineageEdge, kind=TEXT, target=TEXT), max_size=2).map(tuple),
+    withdrawn=st.none() | st.builds(Withdrawal, reason=TEXT, at=MOMENTS),
     stage=st.sampled_from(ModelStage),
     tags=st.dictionaries(TEXT, TEXT, max_size=2),
     attributes=OBJECTS,
@@ -126,6 +133,12 @@ RECORDS = st.one_of(
         number=st.none() | st.integers(),
     ),
     st.builds(Actor, name=TEXT, kind=TEXT),
+    st.builds(
+        Source,
+        kind=TEXT,
+        target=TEXT,
+        withdrawn=st.none() | st.builds(Withdrawal, reason=TEXT, at=MOMENTS),
+    ),
 )
 
 
@@ -150,19 +163,23 @@ ENTRY = {"path": "m", "size": 1, "digest": "d"}
     [
         (FileEntry, ENTRY | {"extra": 1}, "unknown keys: extra"),
         (FileEntry, {"path": "m", "size": 1}, "lacks 'digest'"),
-        (FileEntry, ENTRY | {"size": "1"}, "FileEntry.size must be int, not str"),
-        (FileEntry, ENTRY | {"size": True}, "must be int, not bool"),
-        (FileEntry, ENTRY | {"path": None}, "must be str"),
-        (FileEntry, [], "must be dict"),
-        (FileEntry, None, "must be dict"),
-        (ScanReport, {"verdict": "clean", "globals": "os"}, "globals must be list"),
-        (ScanReport, {"verdict": "clean", "globals": [1]}, r"globals\[0\] must be str"),
+        (FileEntry, ENTRY | {"size": "1"}, "FileEntry.size must be a whole number, not '1'"),
+        (FileEntry, ENTRY | {"size": True}, "must be a whole number, not True"),
+        (FileEntry, ENTRY | {"path": None}, "must be a text"),
+        (FileEntry, [], "must be an object"),
+        (FileEntry, None, "must be an object"),
+        (ScanReport, {"verdict": "clean", "globals": "os"}, "globals must be a list"),
+        (ScanReport, {"verdict": "clean", "globals": [1]}, r"globals\[0\] must be a text"),
         (Metric, {"name": "a", "value": "1", "at": "2026-01-01T00:00:00Z"}, "must be a number"),
         (Metric, {"name": "a", "value": True, "at": "2026-01-01T00:00:00Z"}, "must be a number"),
         (Metric, {"name": "a", "value": 1, "at": "yesterday"}, "yesterday"),
-        (Metric, {"name": "a", "value": 1, "at": 5}, "must be str"),
-        (Actor, {"name": "a", "kind": []}, "must be str"),
-        (Receipt, {"key": "k", "request": "r", "result": [], "at": "2026-01-01T00:00:00Z"}, "must be dict"),
+        (Metric, {"name": "a", "value": 1, "at": 5}, "must be a text"),
+        (Actor, {"name": "a", "kind": []}, "must be a text"),
+        (
+            Receipt,
+            {"key": "k", "request": "r", "result": [], "at": "2026-01-01T00:00:00Z"},
+            "must be an object",
+        ),
     ],
     ids=str,
 )
@@ -189,3 +206,27 @@ def test_an_unknown_stage_is_refused():
 def test_keys_that_are_no_words_are_refused_and_not_tripped_over():
     with pytest.raises(ValueError):
         decode(FileEntry, {1: 2, "path": "m"})
+
+
+def test_answers_about_lineage_come_back_as_they_were() -> None:
+    root = LineageNode(
+        kind="version", target="a", label="m:1", name="m", number=1, version="1", stage="staging"
+    )
+    edge = GraphEdge(source=("dataset", "d"), target=root.thing, kind="dataset")
+    graph = LineageGraph(root=root.thing, direction="up", depth=None, nodes=(root,), edges=(edge,))
+    reached = Reached(kind="alias", name="m@champion", model_id="a", path=("dataset d", "m:1", "m@champion"))
+    withdrawal = Withdrawal(reason="x", at=datetime(2026, 3, 1, tzinfo=UTC), by="ann")
+    affected = Affected(kind="dataset", target="d", name="d", withdrawn=withdrawal, items=(reached,))
+    for answer in (graph, affected):
+        assert decode(type(answer), json.loads(json.dumps(encode(answer)))) == answer
+
+
+@pytest.mark.parametrize("given", [1, 1.0, 0, -3])
+def test_a_whole_number_is_read_as_what_its_field_is(given):
+    read = decode(Metric, {"name": "m", "value": given, "at": "2026-01-01T00:00:00Z", "sd": given})
+    assert (read.value, type(read.value), type(read.sd)) == (given, float, float)
+
+
+def test_a_number_that_no_float_holds_is_refused():
+    with pytest.raises(ValueError, match="value"):
+        decode(Metric, {"name": "m", "value": 10**400, "at": "2026-01-01T00:00:00Z"})

@@ -401,6 +401,12 @@ def test_a_git_that_hangs_is_given_up(tmp_path, monkeypatch):
         git_tags.run(tmp_path, "60", timeout=0.05)
 
 
+@pytest.mark.parametrize("folder", [5, b"x", ["."]])
+def test_a_folder_is_a_path(folder):
+    with pytest.raises(InvalidInput, match="folder: expected a path"):
+        VersionTracker(folder)
+
+
 def test_a_tracker_says_what_it_looks_at(tmp_path):
     assert repr(VersionTracker()) == "VersionTracker(None, prefix='')"
     assert repr(VersionTracker("x", prefix="a-")) == "VersionTracker('x', prefix='a-')"

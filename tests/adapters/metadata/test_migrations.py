@@ -12,10 +12,13 @@ import pytest
 from modelyard.adapters.metadata import statements, statements_sqlite
 from modelyard.adapters.metadata.migrations import migrate
 from modelyard.adapters.metadata.migrations.upgrade import upgrade
+from modelyard.adapters.metadata.migrations.versions import m0001_first
 from modelyard.adapters.metadata.sql import SqlMetadata
 from modelyard.adapters.metadata.sqlite import connect, driver, journal
 from modelyard.domain.errors import NotSupported, StorageError
-from modelyard.testing.metadata import a_model, seed
+from modelyard.domain.records import LineageEdge
+from modelyard.ports.lineage import EdgeQuery
+from modelyard.testing.metadata import a_model, a_version, everything, seed
 
 OPEN = """
 import sys
@@ -24,6 +27,23 @@ store = SqlMetadata(sys.argv[1])
 store.migrate()
 store.close()
 """
+
+
+NEWEST = f"{statements_sqlite.SCHEMA_VERSION:04}"
+
+
+def made_old(path: Path) -> None:
+    """Take a file back to the first schema: everything that later migrations brought is gone."""
+    kept = {*m0001_first.TABLES, "alembic_version", "sqlite_sequence"}
+    connection = driver().connect(str(path))
+    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    for (name,) in rows:
+        if name not in kept and not name.startswith("version_words"):
+            connection.execute(f"DROP TABLE {name}")
+    connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()
+    connection.close()
 
 
 def tables(path: Path) -> dict[str, str]:
@@ -50,19 +70,30 @@ def test_a_new_file_has_the_schema_that_migrations_make(tmp_path: Path) -> None:
     migrate(made)
     connection = connect(migrated, create=True)
     upgrade(connection, statements_sqlite.SCHEMA_VERSION)
-    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(NEWEST,)]
     connection.close()
     assert tables(migrated) == tables(made)
 
 
-def test_an_older_file_is_brought_up_by_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_file_is_brought_up_by_migrations(tmp_path: Path) -> None:
     path = tmp_path / "registry.db"
-    migrate(path)
-    monkeypatch.setattr(statements_sqlite, "SCHEMA_VERSION", 2)
-    migrate(path)
-    assert schema_version(path) == 2
     store = SqlMetadata(path)
-    seed(store, a_model())
+    store.migrate()
+    twice = LineageEdge(kind="dataset", target="cards")
+    seed(
+        store,
+        a_model(),
+        version := a_version(lineage=(twice, LineageEdge(kind="code", target="c0"), twice)),
+    )
+    seed(store, a_version(2))
+    store.close()
+    made_old(path)
+    store = SqlMetadata(path)
+    store.migrate()
+    assert schema_version(path) == statements_sqlite.SCHEMA_VERSION
+    found = [(edge.kind, edge.target) for edge in everything(store, EdgeQuery(of=(version.model_id,)))]
+    assert found == [("code", "c0"), ("dataset", "cards")]
+    seed(store, a_model("other"))
     assert store.check() == ()
     store.close()
 
@@ -78,7 +109,7 @@ def test_a_failed_migration_leaves_the_file_as_it_was(
     assert schema_version(path) == 0
     monkeypatch.undo()
     migrate(path)
-    assert schema_version(path) == 1
+    assert schema_version(path) == statements_sqlite.SCHEMA_VERSION
 
 
 def test_a_newer_file_is_refused(tmp_path: Path) -> None:
@@ -104,14 +135,14 @@ def test_eight_processes_open_a_new_folder_at_once(tmp_path: Path) -> None:
     ]
     errors = [process.communicate(timeout=60)[1] for process in started]
     assert [process.returncode for process in started] == [0] * 8, errors
-    assert schema_version(path) == 1
+    assert schema_version(path) == statements_sqlite.SCHEMA_VERSION
 
 
 def test_eight_threads_open_a_new_folder_at_once(tmp_path: Path) -> None:
     path = tmp_path / "registry.db"
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: migrate(path), range(8)))
-    assert schema_version(path) == 1
+    assert schema_version(path) == statements_sqlite.SCHEMA_VERSION
 
 
 def test_only_the_owner_can_read_the_files(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modelyard.adapters.metadata.copies import copied
 from modelyard.adapters.metadata.rows import (
-    copied,
     decode_version,
     digest,
     dump,

@@ -21,6 +21,7 @@ from modelyard.domain.records import (
     ModelStage,
     ModelVersion,
     ScanReport,
+    Withdrawal,
 )
 from modelyard.ports.metadata import VersionQuery
 from modelyard.testing.metadata import NAN, T0, a_model, a_version, everything, seed, sha
@@ -85,6 +86,7 @@ def versions(draw: st.DrawFn) -> list[ModelVersion]:
                 },
                 aliases=tuple(draw(st.lists(words, max_size=2, unique=True))),
                 parent=draw(st.none() | words),
+                withdrawn=draw(st.none() | words.map(lambda word: Withdrawal(reason=word, at=T0))),
                 lineage=tuple(
                     LineageEdge(kind=draw(st.sampled_from(("dataset", "parent", "code"))), target=draw(words))
                     for _ in range(draw(st.integers(0, 2)))
@@ -102,7 +104,7 @@ def versions(draw: st.DrawFn) -> list[ModelVersion]:
 
 @st.composite
 def fields(draw: st.DrawFn, *, orderable: bool = False) -> Field:
-    many = () if orderable else ("alias", "dataset", "parent")
+    many = () if orderable else ("alias", "dataset", "parent", "withdrawn")
     root = draw(
         st.sampled_from(
             (
@@ -179,7 +181,7 @@ queries = st.builds(
     order=orders,
     model_key=st.none() | st.sampled_from(NAMES),
     digest=st.sampled_from((None, None, sha(1))),
-    content_digest=st.sampled_from((None, None, sha(2))),
+    file=st.sampled_from((None, None, sha(3))),
     deleted=st.sampled_from((False, None, True)),
     limit=st.sampled_from((1, 2, 100)),
 )
@@ -195,6 +197,21 @@ def database(tmp_path: Any) -> Iterator[SqlMetadata]:
     store.close()
 
 
+FROZEN = (
+    "model_id",
+    "name",
+    "version",
+    "number",
+    "created_at",
+    "created_by",
+    "framework",
+    "algorithm",
+    "files",
+    "digest",
+    "content_digest",
+)
+
+
 def empty(store: SqlMetadata) -> None:
     with store._connections.writing() as connection:
         connection.execute("INSERT INTO version_words (version_words) VALUES ('delete-all')")
@@ -202,6 +219,7 @@ def empty(store: SqlMetadata) -> None:
             "version_docs",
             "version_texts",
             "version_files",
+            "version_edges",
             "version_terms",
             "versions",
             "models",
@@ -237,14 +255,7 @@ def test_answers_follow_updates_as_memory_does(
     memory = MemoryMetadata()
     empty(database)
     later = [
-        replace(
-            new,
-            model_id=old.model_id,
-            name=old.name,
-            version=old.version,
-            created_at=old.created_at,
-            revision=2,
-        )
+        replace(new, **{fact: getattr(old, fact) for fact in FROZEN}, revision=2)
         for old, new in zip(made, again, strict=False)
     ]
     for store in (memory, database):

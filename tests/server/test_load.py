@@ -1,0 +1,127 @@
+"""Many callers at once, and callers that mean no good, at the limits as they are shipped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import time
+
+import httpx
+import pytest
+
+from .running import Command
+from .test_command import resident
+
+pytestmark = pytest.mark.long
+
+GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.fixture
+def handles():
+    """As many open files as the system lets us have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard < 12_000:
+        pytest.skip("needs 12,000 file descriptors")
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def timed_gets(port: int, times: int) -> list[float]:
+    """Seconds of kept-alive requests, sorted."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    found = []
+    for _ in range(times):
+        began = time.perf_counter()
+        writer.write(GET)
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(15)
+        found.append(time.perf_counter() - began)
+    writer.close()
+    return sorted(found)
+
+
+def test_five_thousand_idle_connections_do_no_harm(tmp_path, handles) -> None:
+    async def run(port: int) -> None:
+        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5000)]
+        times = await timed_gets(port, 300)
+        print(f"p50 {times[150] * 1000:.2f} ms, p99 {times[297] * 1000:.2f} ms")
+        assert times[150] < 0.02
+        for _, writer in idle:
+            writer.transport.abort()
+
+    with Command(tmp_path / "registry") as server:
+        before = resident(server.pid)
+        asyncio.run(run(server.port))
+        grown = resident(server.pid) - before
+        print(f"{before >> 20} MiB, grown by {grown >> 20} MiB")
+        assert grown < 100 << 20
+        assert before + grown < 300 << 20
+
+
+HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+BODY = b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
+KINDS = {"silent": (b"", b""), "header": (HEAD, b"X-More: 1\r\n"), "body": (BODY, b"x")}
+
+
+async def slow(port: int, first: bytes, each: bytes) -> float:
+    """Seconds until the server lets go of a caller who sends a little every second."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    began = time.monotonic()
+    writer.write(first)
+    while time.monotonic() - began < 75:
+        try:
+            if not await asyncio.wait_for(reader.read(65536), 1):
+                break
+        except TimeoutError:
+            writer.write(each)
+        except OSError:
+            break
+    writer.transport.abort()
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_three_hundred_slow_callers_are_gone_within_a_minute(tmp_path, handles, kind: str) -> None:
+    async def run(port: int) -> list[float]:
+        return await asyncio.gather(*(slow(port, *KINDS[kind]) for _ in range(300)))
+
+    with Command(tmp_path / "registry") as server:
+        held = asyncio.run(run(server.port))
+        print(kind, f"{max(held):.0f} s")
+        assert max(held) < 60
+        assert httpx.get(f"{server.url}/healthz").status_code == 200
+
+
+def test_ten_thousand_requests_leak_no_handle_and_little_memory(tmp_path) -> None:
+    with (
+        Command(tmp_path / "registry", env={"MODELYARD_SERVER_ACCESS_LOG": "false"}) as server,
+        server.client() as client,
+    ):
+        for _ in range(500):
+            client.get("/api/v1/models")
+        handles, memory = len(os.listdir(f"/proc/{server.pid}/fd")), resident(server.pid)
+        for n in range(10_000):
+            client.get("/api/v1/models" if n % 2 else "/api/v1/models/nothing")
+        assert abs(len(os.listdir(f"/proc/{server.pid}/fd")) - handles) <= 5
+        assert resident(server.pid) - memory < 16 << 20
+
+
+def test_running_out_of_handles_is_survived(tmp_path) -> None:
+    with Command(tmp_path / "registry") as server:
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (64, 64))
+
+        async def crowd() -> None:
+            many = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(100)]
+            for _, writer in many:
+                writer.write(GET)
+            await asyncio.wait([asyncio.ensure_future(reader.read(1)) for reader, _ in many], timeout=2)
+            for _, writer in many:
+                writer.transport.abort()
+
+        asyncio.run(crowd())
+        with server.client() as client:
+            assert client.get("/api/v1/models").status_code == 200
+            assert client.get("/readyz").status_code == 200
