@@ -32,8 +32,10 @@ ITEM = re.compile(r"^ {4}(?P<names>[*\w][\w, *]*?)(?: \([^)]*\))?: (?P<text>.*)$
 def page() -> str:
     """The whole page."""
     values = {name: getattr(modelyard, name) for name in modelyard.__all__}
-    errors = [v for v in values.values() if inspect.isclass(v) and issubclass(v, BaseException)]
-    classes = [v for v in values.values() if inspect.isclass(v) and v not in errors]
+    raised = [v for v in values.values() if inspect.isclass(v) and issubclass(v, BaseException)]
+    warnings = [v for v in raised if issubclass(v, Warning)]
+    errors = [v for v in raised if v not in warnings]
+    classes = [v for v in values.values() if inspect.isclass(v) and v not in raised]
     functions = [v for v in values.values() if inspect.isfunction(v)]
     parts = [INTRO]
     for cls in sorted(classes, key=lambda c: (c.__name__ != "ModelRegistry", c.__name__)):
@@ -42,6 +44,7 @@ def page() -> str:
     for function in functions:
         parts += _function(function, function.__name__)
     parts += _errors(errors)
+    parts += _warnings(warnings)
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -137,6 +140,13 @@ def _errors(errors: list[type]) -> Iterator[str]:
             .replace("|", "\\|")
         )
         yield f"| `{error.__name__}` | `{getattr(error, 'code', '')}` | {bases} | {when} |"
+
+
+def _warnings(warnings: list[type]) -> Iterator[str]:
+    yield "\n## Warnings\n\n| warning | a | when |\n|---|---|---|"
+    for kind in sorted(warnings, key=lambda kind: (len(kind.__mro__), kind.__name__)):
+        when = (inspect.getdoc(kind) or "").replace("``", "`")
+        yield f"| `{kind.__name__}` | `{kind.__base__.__name__}` | {when} |"
 
 
 def _lineage(error: type) -> list[str]:
