@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+HEAVY  ?= .venv-frameworks
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
@@ -15,7 +16,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo check format lint test test-backends test-long bench docs lock clean
+.PHONY: help venv demo start check format lint test test-backends test-long bench docs lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +37,9 @@ $(READY): requirements/dev.txt pyproject.toml
 demo: $(READY) ## watch a real model go through its whole life (no server, under two minutes)
 	@$(BIN)/python examples/demo.py
 
+start: $(READY) ## start a server for the registry in ./model_registry (Ctrl-C stops it)
+	@$(BIN)/modelyard server
+
 # Without import-linter's cache: it was seen to answer for a file that had been replaced, and saves under a second.
 check: $(READY) ## formatting, lint, types and layers: what runs first for every change
 	$(BIN)/ruff format --check .
@@ -52,16 +56,27 @@ lint: $(READY) ## only the linter
 
 # The gate prints nothing when it holds, so that the test summary stays the last thing on the screen.
 test: $(READY) ## every quick test; domain and service must be covered to the last branch
-	$(BIN)/python -m pytest -n auto -m "not long" --cov=modelyard.domain --cov=modelyard.service --cov-report=
+	$(BIN)/python -m pytest -n auto -m "not long and not backends" --cov=modelyard.domain --cov=modelyard.service --cov-report=
 	@mkdir -p .make
 	@$(BIN)/coverage report --fail-under=100 > .make/coverage.txt || { \
 	  cat .make/coverage.txt; echo "domain/ and service/ must be covered to the last branch." >&2; exit 1; }
 
-test-backends: $(READY) ## the contract suites; names the services they need and fails where one is missing
-	MODELYARD_REQUIRE=$${MODELYARD_REQUIRE:-all} $(BIN)/python -m pytest -n auto -m "not long" tests/contract tests/adapters
+test-backends: $(READY) ## the contract suites against real databases and object stores; a missing one is a failure
+	MODELYARD_REQUIRE=$${MODELYARD_REQUIRE:-all} $(BIN)/python -m pytest -n auto --dist loadfile -m "backends and not long"
 
-test-long: $(READY) ## the tests that take minutes
+test-long: $(READY) $(HEAVY)/.ready ## the tests that take minutes, and those of the heavy frameworks
 	$(BIN)/python -m pytest -m long
+	$(HEAVY)/bin/python -m pytest -m long tests/flavors tests/registry/test_frameworks.py
+
+# Gigabytes, so they have an environment of their own. Not locked: what matters is that the newest ones still work.
+$(HEAVY)/.ready: pyproject.toml requirements/inputs.py
+	@test -x $(HEAVY)/bin/python || $(PYTHON) -m venv $(HEAVY)
+	@echo "Installing torch, Keras, transformers, spaCy, MLflow and CatBoost into $(HEAVY) (some minutes, once) ..."
+	@mkdir -p .make
+	@$(BIN)/python requirements/inputs.py frameworks > .make/frameworks.in
+	@$(HEAVY)/bin/python -m pip install --quiet --requirement .make/frameworks.in
+	@$(HEAVY)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
 
 bench: $(READY) ## measure, beside the floors and peers that are installed (quiet machine, some minutes)
 	$(BIN)/python -m benchmarks
@@ -70,6 +85,8 @@ docs: $(READY) ## write the generated reference pages again
 	$(BIN)/python -m modelyard.settings docs/reference/configuration.md
 	$(BIN)/python -m modelyard.cli.reference docs/reference/cli.md
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/generate_permissions.py
+	$(BIN)/python -m modelyard.rest.reference docs/reference/rest-api.md
 
 # Hashes of every published file, so that one lock file serves each supported Python and platform. The index settings
 # of the machine that happens to run this are kept out of it.
@@ -81,5 +98,5 @@ lock: $(READY) ## choose versions again and write requirements/dev.txt (a few mi
 	  --no-emit-trusted-host --no-emit-options --output-file requirements/dev.txt .make/dev.in
 
 clean: ## remove what these commands made (never a registry)
-	rm -rf $(VENV) .make .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov build dist
+	rm -rf $(VENV) $(HEAVY) .make .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -24,7 +24,7 @@ sys.path.insert(0, str(HERE))  # the benchmarks are programs and import each oth
 
 from measuring import child_environment, keep, options  # noqa: E402
 
-ALL = ("start", "register", "processes", "queries", "large")
+ALL = ("start", "register", "processes", "queries", "large", "compare", "experiments", "lineage", "bundle")
 
 
 def machine() -> dict[str, Any]:

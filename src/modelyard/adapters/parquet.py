@@ -1,7 +1,8 @@
 """Per-example results out of parquet, on pyarrow.
 
 The file may come from anyone. Only the columns that count are read, in batches, and names of examples stay encoded as
-a dictionary until it is known that none stands there twice: a small file cannot unfold into gigabytes of text.
+a dictionary until it is known that none stands there twice; how many numbers a file may unfold into is limited before
+one of them is read. So a small file fills neither memory nor time.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ def _wanted(pa: Any, source: Any) -> list[str]:
     names = list(schema.names)
     if names.count(ID) != 1 or len(set(names)) < len(names):
         raise InvalidInput(f"expected one column {ID!r} and no name twice, found {', '.join(names[:20])}")
-    results.check_count(source.metadata.num_rows)
     wanted = [field.name for field in schema if field.name != ID and _measured(pa, field.type)]
     results.check_columns(len(wanted))
+    results.check_count(source.metadata.num_rows, len(wanted))
     return wanted
 
 
@@ -69,7 +70,7 @@ def _append(pa: Any, batch: Any, ids: list[Any], columns: dict[str, array[float]
         if batch.column(name).null_count:
             raise InvalidInput(f"column {name!r}: expected a value for every example, found an empty one")
     ids += _ids(pa, batch.column(ID))
-    results.check_count(len(ids))
+    results.check_count(len(ids), len(columns))
     for name, values in columns.items():
         values.frombytes(
             batch.column(name).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).tobytes()

@@ -84,13 +84,16 @@ def experiment_row(record: Experiment) -> Row:
 
 
 def outcome_row(record: Outcome) -> Row:
-    """What the columns hold is left out of the document: there may be millions."""
+    """What the columns hold is left out of the document: there may be millions.
+
+    The value is hashed as the float that the column gives back, whichever number it came as.
+    """
     row: Row = {
         "experiment_id": record.experiment_id,
         "unit": record.unit,
         "draw": record.draw,
         "variant": record.variant,
-        "value": record.value,
+        "value": float(record.value),
         "late": int(record.late),
         "revision": record.revision,
         "doc": dump(kept(record, _SHARED, {"at": micros(record.at)})),
@@ -102,7 +105,7 @@ def value_rows(record: Outcome) -> list[Row]:
     """One row per value of a guardrail's metric."""
     shared = {name: getattr(record, name) for name in ("experiment_id", "unit", "draw", "variant")}
     return [
-        {**shared, "late": int(record.late), "metric": metric, "value": value}
+        {**shared, "late": int(record.late), "metric": metric, "value": float(value)}
         for metric, value in sorted(record.guardrails.items())
     ]
 
