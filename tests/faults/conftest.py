@@ -66,12 +66,12 @@ def _with_a_past(root: Path, place: Path, chance: random.Random) -> None:
                 label,
                 performance_metrics={"accuracy": 0.9},
                 tags={"team": "risk"},
-                lineage=[("dataset", "s3://cards")],
+                lineage=[("dataset", "s3://cards" if label != "1.3.0" else "s3://expired")],
             )
         registry.promote_model("fraud:1.0.0", "production")
         registry.promote_model("fraud:1.1.0", "production")
         registry.set_alias("fraud", "champion", "fraud:1.1.0")
-        registry.withdraw("s3://cards", "consent expired", kind="dataset")
+        registry.withdraw("s3://expired", "consent expired", kind="dataset")
         registry.delete_model("fraud:1.3.0", reason="a mistake")
         registry._service.put_blob([b"an upload that nobody registered"])
 

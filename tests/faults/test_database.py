@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from modelyard import ModelRegistry
-from modelyard.adapters.metadata import sql
+from modelyard.adapters.metadata import sql, sql_records
 from modelyard.adapters.metadata.sqlite import driver
 from modelyard.domain.errors import ModelyardError
 from modelyard.settings import Settings
@@ -170,7 +170,7 @@ def test_control_without_digests_of_rows_a_flipped_bit_goes_unnoticed(
         with self._connections.reading() as connection:
             return [line for (line,) in connection.execute("PRAGMA integrity_check") if line != "ok"]
 
-    monkeypatch.setattr(sql, "_checked", lambda *_: None)
+    monkeypatch.setattr(sql_records, "_checked", lambda *_: None)
     monkeypatch.setattr(sql.SqlMetadata, "check", only_sqlite)
     monkeypatch.setattr(ModelRegistry, "verify_audit", lambda self: type("Blind", (), {"breaks": ()}))
     with pytest.raises((AssertionError, ValueError, KeyError, TypeError)):

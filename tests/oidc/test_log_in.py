@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime, timedelta
 from threading import Event
 from time import monotonic, sleep
@@ -258,7 +259,7 @@ def test_a_provider_that_does_not_answer_keeps_nobody_else_waiting(url, provider
         hold.wait(5)
 
     def complete(browser, back):
-        with browser:
+        with closing(browser):
             return browser.get(back, follow_redirects=False).status_code
 
     with browsing(url) as inside, ThreadPoolExecutor(50) as pool:
