@@ -61,6 +61,15 @@ def test_harmless_data_is_clean_in_every_protocol(value: Any, protocol: int) -> 
     assert end == len(data)
 
 
+@pytest.mark.parametrize("code", [pickle.BINBYTES8, pickle.BYTEARRAY8, pickle.BINUNICODE8])
+@pytest.mark.parametrize("framed", [True, False])
+def test_a_length_that_nothing_has_is_unreadable(code: bytes, framed: bool) -> None:
+    body = code + b"\xff" * 8 + b"x."
+    frame = pickle.FRAME + len(body).to_bytes(8, "little") if framed else b""
+    data = b"\x80\x05" + frame + body
+    assert TracingScanner().scan(io.BytesIO(data), size=len(data)).verdict == "unknown"
+
+
 @given(value=DATA, protocol=PROTOCOLS)
 def test_optimised_and_unframed_streams_are_clean_too(value: Any, protocol: int) -> None:
     data = pickletools.optimize(pickle.dumps(value, protocol))

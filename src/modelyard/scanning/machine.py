@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from typing import Any, Final
 
 from modelyard.scanning import rules
@@ -88,6 +89,8 @@ class Machine:
 
     def take(self, count: int) -> bytes:
         """Exactly ``count`` bytes of an argument, which may not cross the end of a frame."""
+        if count > sys.maxsize:  # which no buffer has, and which reading would not take for a number
+            raise Unreadable("truncated pickle")
         data = self.read(count)
         if len(data) != count:
             raise Unreadable("truncated pickle")
