@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from modelyard.domain.errors import Conflict, StorageError
-from modelyard.domain.records import ModelStage
+from modelyard.domain.records import LineageEdge, ModelStage
 from modelyard.ports.metadata import VersionKey
 from modelyard.ports.service import Annotate, Delete, Promote, Retire, SetAlias
 from modelyard.service import deletion, manifests, queries, resolve, transfer
 
-from .shelf import WEIGHTS, make
+from .shelf import WEIGHTS, change, make
 
 PRODUCTION = ModelStage.PRODUCTION
 
@@ -154,3 +154,21 @@ def test_a_model_that_changes_while_it_is_imported_is_decided_on_anew(service, m
     assert (done.models, done.versions) == ({"fraud": "renumbered"}, 1)
     assert service.get_version("fraud#1").description == "meanwhile"
     assert service.verify_audit().ok
+
+
+def test_bytes_that_go_while_they_are_looked_at_are_looked_for_again(service, monkeypatch, tmp_path):
+    real = service.blobs.location
+
+    def gone(digest):
+        monkeypatch.setattr(service.blobs, "location", real)
+        return tmp_path / "collected"
+
+    monkeypatch.setattr(service.blobs, "location", gone)
+    assert make(service, WEIGHTS).scan == "clean"
+
+
+def test_a_line_of_ancestors_ends_where_one_is_missing(service):
+    made = make(service)
+    parent = LineageEdge(kind="parent", target=service.clock.new_id())
+    change(service, made, lineage=(parent,))
+    assert [version.number for version in service.lineage("fraud#1")] == [1]
