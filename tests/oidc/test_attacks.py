@@ -15,33 +15,10 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from modelyard.ports.metadata import EventQuery
 
-from .provider import CLIENT, providing
-from .room import browsing, halfway, log_in, registry, serving
+from .provider import CLIENT
+from .room import browsing, halfway, log_in, serving
 
 SESSION = "modelyard-session"
-
-
-@pytest.fixture
-def provider():
-    with providing() as found:
-        yield found
-
-
-@pytest.fixture
-def service():
-    return registry()
-
-
-@pytest.fixture
-def url(service, provider):
-    with serving(service, provider) as found:
-        yield found
-
-
-@pytest.fixture
-def browser(url):
-    with browsing(url) as found:
-        yield found
 
 
 def b64(value):

@@ -16,33 +16,9 @@ from modelyard.ports.metadata import EventQuery
 from modelyard.server import build
 from modelyard.service.sessions import ServiceSessions
 
-from .provider import providing
-from .room import browsing, halfway, log_in, parts, registry, serving
+from .room import browsing, halfway, log_in, parts, serving
 
 SAME = {"Sec-Fetch-Site": "same-origin"}
-
-
-@pytest.fixture
-def provider():
-    with providing() as found:
-        yield found
-
-
-@pytest.fixture
-def service():
-    return registry()
-
-
-@pytest.fixture
-def url(service, provider):
-    with serving(service, provider) as found:
-        yield found
-
-
-@pytest.fixture
-def browser(url):
-    with browsing(url) as found:
-        yield found
 
 
 def events(service):
