@@ -29,6 +29,16 @@ if kind == "fail":
         Workers(2, fail, grace=1).run()
     except StorageError as error:
         print(error)
+elif kind == "together":
+    def all_dead():
+        for child in workers._running:
+            os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+
+    workers = Workers(6, fail, grace=1, when_started=all_dead)
+    try:
+        workers.run()
+    except StorageError as error:
+        print(error)
 elif kind == "stubborn":
     import modelyard.server.workers as module
     module._LONGER = 0.2
@@ -49,6 +59,10 @@ def run(kind: str) -> str:
 
 def test_workers_that_die_at_once_are_not_started_for_ever() -> None:
     assert "die as soon as they are started (ended with exit code 1)" in run("fail")
+
+
+def test_workers_that_die_together_are_told_of_like_one() -> None:
+    assert "die as soon as they are started" in run("together")
 
 
 def test_a_worker_that_does_not_end_is_killed() -> None:

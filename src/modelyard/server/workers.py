@@ -83,8 +83,7 @@ class Workers:
             os._exit(status)
 
     def _replace_dead(self) -> None:
-        for child, status in self._ended():
-            number, since = self._running.pop(child)
+        for child, number, since, status in self._ended():
             young = time.monotonic() - since < _YOUNG
             self._young_deaths = self._young_deaths + 1 if young else 0
             if self._young_deaths >= _MOST_YOUNG:
@@ -94,13 +93,17 @@ class Workers:
             log.error("worker %d (process %d) %s; another takes its place", number, child, _how(status))
             self._start(number)
 
-    def _ended(self) -> list[tuple[int, int]]:
-        """Children that have ended, with their wait status."""
+    def _ended(self) -> list[tuple[int, int, float, int]]:
+        """Who has ended since the last call: process, number, when it was started, wait status.
+
+        All of them leave the table at once: a number that was waited for may be somebody else's process by now, and
+        must never be signalled.
+        """
         found = []
         for child in list(self._running):
             gone, status = os.waitpid(child, os.WNOHANG)
             if gone:
-                found.append((child, status))
+                found.append((child, *self._running.pop(child), status))
         return found
 
     def _stop_all(self) -> None:
@@ -111,8 +114,7 @@ class Workers:
             if left <= 0:
                 self._tell_all(signal.SIGKILL)
             signal.sigtimedwait({signal.SIGCHLD}, max(0.05, min(left, 1.0)))
-            for child, _ in self._ended():
-                del self._running[child]
+            self._ended()
 
     def _tell_all(self, what: signal.Signals) -> None:
         for child in self._running:
