@@ -9,6 +9,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 HEAVY  ?= .venv-frameworks
+ARGS   ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
@@ -56,17 +57,17 @@ lint: $(READY) ## only the linter
 
 # The gate prints nothing when it holds, so that the test summary stays the last thing on the screen.
 test: $(READY) ## every quick test; domain and service must be covered to the last branch
-	$(BIN)/python -m pytest -n auto -m "not long and not backends" --cov=modelyard.domain --cov=modelyard.service --cov-report=
+	$(BIN)/python -m pytest -n auto -m "not long and not backends" --cov=modelyard.domain --cov=modelyard.service --cov-report= $(if $(ARGS),--cov-append $(ARGS))
 	@mkdir -p .make
 	@$(BIN)/coverage report --fail-under=100 > .make/coverage.txt || { \
 	  cat .make/coverage.txt; echo "domain/ and service/ must be covered to the last branch." >&2; exit 1; }
 
 test-backends: $(READY) ## the contract suites against real databases and object stores; a missing one is a failure
-	MODELYARD_REQUIRE=$${MODELYARD_REQUIRE:-all} $(BIN)/python -m pytest -n auto --dist loadfile -m "backends and not long"
+	MODELYARD_REQUIRE=$${MODELYARD_REQUIRE:-all} $(BIN)/python -m pytest -n auto --dist loadfile -m "backends and not long" $(ARGS)
 
 test-long: $(READY) $(HEAVY)/.ready ## the tests that take minutes, and those of the heavy frameworks
-	$(BIN)/python -m pytest -m long
-	$(HEAVY)/bin/python -m pytest -m long tests/flavors tests/registry/test_frameworks.py
+	$(BIN)/python -m pytest -m long --timeout=3600
+	$(HEAVY)/bin/python -m pytest -m long --timeout=3600 tests/flavors tests/registry/test_frameworks.py
 
 # Gigabytes, so they have an environment of their own. Not locked: what matters is that the newest ones still work.
 $(HEAVY)/.ready: pyproject.toml requirements/inputs.py

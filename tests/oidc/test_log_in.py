@@ -90,7 +90,7 @@ def test_logging_out_ends_the_session_on_the_server(browser, service):
 def poll_until(true):
     began = monotonic()
     while not true():
-        assert monotonic() - began < 10
+        assert monotonic() - began < 60
         sleep(0.02)
 
 
@@ -232,7 +232,7 @@ def test_a_provider_that_does_not_answer_keeps_nobody_else_waiting(url, provider
     def bend(claims):
         claims.update(sub=claims["nonce"])  # each is somebody else
         silent.set()
-        hold.wait(5)
+        hold.wait(60)
 
     def complete(browser, back):
         with closing(browser):
@@ -245,10 +245,10 @@ def test_a_provider_that_does_not_answer_keeps_nobody_else_waiting(url, provider
         provider.bend = bend
         waiting = [pool.submit(complete, *each) for each in ready]
         try:
-            assert silent.wait(10)
+            assert silent.wait(60)
             began = monotonic()
             while monotonic() - began < 1:
-                assert inside.get("/api/v1/models/risk%2Ffraud", timeout=2).status_code == 200
+                assert inside.get("/api/v1/models/risk%2Ffraud", timeout=20).status_code == 200
         finally:
             hold.set()
         assert {each.result() for each in waiting} == {303}

@@ -67,7 +67,7 @@ def somebody(url, waiting):
     def go():
         page, link = last_page(url, waiting.address)
         assert waiting.words in page.text
-        with httpx.Client() as client:
+        with httpx.Client(timeout=60) as client:
             assert client.get(link).status_code == 200
 
     thread = threading.Thread(target=go)
@@ -186,7 +186,7 @@ def test_the_last_page_leads_to_loopback_only_after_a_click_and_shows_the_words(
 
 def test_a_code_is_exchanged_once_and_only_by_the_program_that_asked(url, service):
     code = code_of(url)
-    with httpx.Client(base_url=url) as client:
+    with httpx.Client(base_url=url, timeout=60) as client:
         for wrong in ("w" * 43, "", "short"):
             stolen = client.post("/login/token", json={"code": code, "verifier": wrong})
             assert stolen.status_code == 401
@@ -213,7 +213,7 @@ def test_a_code_is_no_session_and_a_session_is_no_code(url):
 def test_A30_a_code_ends_after_minutes(url, service):
     code = code_of(url)
     service.clock.advance(seconds=301)
-    with httpx.Client(base_url=url) as client:
+    with httpx.Client(base_url=url, timeout=60) as client:
         late = client.post("/login/token", json={"code": code, "verifier": VERIFIER})
     assert late.status_code == 401
 
@@ -222,7 +222,7 @@ def test_A30_a_code_ends_after_minutes(url, service):
     "body", [{}, [], {"code": 7, "verifier": "x"}, {"code": "x"}, {"code": "ä", "verifier": "ä"}]
 )
 def test_a_malformed_exchange_is_refused(url, body):
-    with httpx.Client(base_url=url) as client:
+    with httpx.Client(base_url=url, timeout=60) as client:
         assert client.post("/login/token", json=body).status_code in (400, 401)
 
 

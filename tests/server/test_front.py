@@ -49,7 +49,7 @@ def server(tmp_path):
 
 def test_every_answer_has_the_headers_that_protect_browsers(server) -> None:
     for path in ("/healthz", "/nowhere", "/fail"):
-        headers = httpx.get(server.url + path).headers
+        headers = httpx.get(server.url + path, timeout=60).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
@@ -59,7 +59,7 @@ def test_every_answer_has_the_headers_that_protect_browsers(server) -> None:
 
 
 def test_a_foreign_name_is_refused_before_anything_is_asked(server) -> None:
-    answer = httpx.get(f"{server.url}/api/v1/models", headers={"Host": "evil.example"})
+    answer = httpx.get(f"{server.url}/api/v1/models", headers={"Host": "evil.example"}, timeout=60)
     assert answer.status_code == 400
     assert answer.json()["data"] == {"field": "host"}
     assert answer.headers["x-request-id"] == answer.json()["request_id"]
@@ -70,18 +70,18 @@ def test_more_requests_than_places_are_told_to_come_back(server) -> None:
     for thread in threads:
         thread.start()
     wait_until(lambda: server.app.front.places.taken == 2)
-    answer = httpx.get(f"{server.url}/healthz")
+    answer = httpx.get(f"{server.url}/healthz", timeout=60)
     assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
     assert answer.headers["retry-after"] == "1"
     server.gate.set()
     for thread in threads:
         thread.join()
     wait_until(lambda: server.app.front.places.taken == 0)
-    assert httpx.get(f"{server.url}/healthz").status_code == 200
+    assert httpx.get(f"{server.url}/healthz", timeout=60).status_code == 200
 
 
 def test_who_asks_too_often_is_told_when_to_come_back(server) -> None:
-    with httpx.Client(base_url=server.url) as client:
+    with httpx.Client(base_url=server.url, timeout=60) as client:
         answers = [client.get("/healthz") for _ in range(60)]
     refused = [each for each in answers if each.status_code == 429]
     assert answers[0].status_code == 200
@@ -104,9 +104,9 @@ def test_one_caller_cannot_take_every_place() -> None:
 
 
 def test_figures_need_permission_and_count_by_route(server) -> None:
-    httpx.get(f"{server.url}/healthz")
-    httpx.get(f"{server.url}/api/v1/models/secret-name")
-    found = httpx.get(f"{server.url}/metrics")
+    httpx.get(f"{server.url}/healthz", timeout=60)
+    httpx.get(f"{server.url}/api/v1/models/secret-name", timeout=60)
+    found = httpx.get(f"{server.url}/metrics", timeout=60)
     assert found.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert 'modelyard_requests_total{route="GET /healthz",status="200"} 1' in found.text
     assert 'route="GET /api/v1/models/{name}",status="404"} 1' in found.text
@@ -114,11 +114,11 @@ def test_figures_need_permission_and_count_by_route(server) -> None:
 
 
 def test_ready_says_no_at_once_when_the_server_is_told_to_stop(server) -> None:
-    assert httpx.get(f"{server.url}/readyz").json() == {"status": "ready"}
+    assert httpx.get(f"{server.url}/readyz", timeout=60).json() == {"status": "ready"}
     server.app.draining = True
-    answer = httpx.get(f"{server.url}/readyz")
+    answer = httpx.get(f"{server.url}/readyz", timeout=60)
     assert (answer.status_code, answer.json()["missing"]) == (503, ["stopping"])
-    assert httpx.get(f"{server.url}/healthz").status_code == 200
+    assert httpx.get(f"{server.url}/healthz", timeout=60).status_code == 200
 
 
 # --- figures and lines ----------------------------------------------------------------------------------------------
