@@ -104,13 +104,13 @@ def test_sixty_to_forty_declared_as_half_and_half_is_noticed_early():
 
 
 def test_declared_shares_raise_an_alarm_as_rarely_as_promised():
-    """200 tests looked at after each of 800 units: at most 1 % ever alarm, plus three standard errors."""
+    """100 tests looked at after each of 800 units: at most 1 % ever alarm, plus three standard errors."""
     chance = random.Random(11)
     alarms = 0
-    for _ in range(200):
+    for _ in range(100):
         counts = [0, 0]
         alarms += any(_one_more(counts, chance) for _ in range(800))
-    assert alarms / 200 <= 0.01 + 3 * math.sqrt(0.01 * 0.99 / 200)
+    assert alarms / 100 <= 0.01 + 3 * math.sqrt(0.01 * 0.99 / 100)
 
 
 def _one_more(counts: list[int], chance: random.Random) -> bool:

@@ -85,7 +85,7 @@ def none_wrong(verdicts: dict[Point, list[str]], at_least: int) -> None:
 @pytest.mark.faults
 @pytest.mark.usefixtures("strace")
 def test_F2_killed_at_every_kind_of_step_of_a_registration(order: Order, workshop: Path, room: Path) -> None:
-    none_wrong(killed_everywhere(order, "register", workshop / "template", room, every=10), 40)
+    none_wrong(killed_everywhere(order, "register", workshop / "template", room, every=20), 20)
 
 
 @pytest.mark.faults
@@ -108,7 +108,7 @@ def test_F2_killed_at_every_step(plan: str, order: Order, workshop: Path, room: 
 @pytest.mark.faults
 @pytest.mark.usefixtures("strace")
 def test_F2_killed_while_a_registry_comes_into_being(order: Order, workshop: Path, room: Path) -> None:
-    none_wrong(killed_everywhere(order, "register", workshop / "nothing", room, every=200, opening=True), 30)
+    none_wrong(killed_everywhere(order, "register", workshop / "nothing", room, every=400, opening=True), 15)
 
 
 @pytest.mark.faults
