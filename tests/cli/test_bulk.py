@@ -78,6 +78,7 @@ def test_everything_is_checked_before_the_first_is_registered(cli: Any, weights:
         {"name": "v", "model_path": "weights.bin", "stage": "prod"},
         {"name": "u", "model_path": "weights.bin", "metrics": {"accuracy": "high"}},
         {"model_path": "weights.bin"},
+        {"name": "t"},
         "text",
         GOOD,
     ]
@@ -90,6 +91,7 @@ def test_everything_is_checked_before_the_first_is_registered(cli: Any, weights:
         "entry 6",
         "entry 7",
         "'name' is missing",
+        "both are missing",
     ):
         assert said in ran.err
     assert "two entries have this name" in ran.err
@@ -117,3 +119,85 @@ def test_paths_start_at_the_files_folder(cli: Any, weights: Path, place: Path) -
     (place / "sub" / "models.json").write_text(json.dumps([GOOD]))
     cli("bulk-register", "sub/models.json")
     assert cli("info", "good", "--json").json["size"] == 1024
+
+
+def test_files_name_bytes_that_the_registry_has(cli: Any, weights: Path, place: Path) -> None:
+    cli("bulk-register", write(place, [GOOD]))
+    file = cli("info", "good", "--json").json["files"][0]
+    entries = [
+        GOOD
+        | {"model_path": None, "version": "1.0.1", "files": [{"path": "m.bin", "digest": file["digest"]}]},
+        GOOD
+        | {
+            "model_path": None,
+            "version": "1.0.2",
+            "files": [file],
+            "flavor": {"name": "file", "entry": file["path"]},
+        },
+    ]
+    told = cli("bulk-register", write(place, entries), "--json").json["models"]
+    assert [one["outcome"] for one in told] == ["registered", "registered"]
+    assert cli("info", "good:1.0.1", "--json").json["files"][0]["size"] == 1024
+    assert cli("info", "good:1.0.1", "--json").json["flavor"]["entry"] == "m.bin"
+
+
+def test_files_are_checked_before_anything_is_registered(cli: Any, weights: Path, place: Path) -> None:
+    entries = [GOOD | {"files": []}, GOOD | {"version": "2", "flavor": {"name": "file"}}]
+    err = cli("bulk-register", write(place, entries), code=2).err
+    assert "found both" in err
+    assert "'flavor' goes with 'files' only" in err
+    assert not (place / "model_registry").exists()
+
+
+def test_unknown_bytes_are_refused_by_entry(cli: Any, weights: Path, place: Path) -> None:
+    file = {"path": "m.bin", "digest": f"sha256:{'0' * 64}"}
+    entries = [
+        GOOD,
+        {"name": "good", "files": [file]},
+        {"name": "good", "files": [file | {"size": 3}]},
+        {"name": "good", "files": [file | {"size": "3"}]},
+        {"name": "good", "files": [{"path": "m.bin"}]},
+        {"name": "good", "files": [3]},
+        {"name": "good", "files": [file | {"size": 3}], "flavor": {"entry": "m.bin"}},
+    ]
+    told = cli("bulk-register", write(place, entries), "--json", code=6).json["models"]
+    assert [one["outcome"] for one in told] == ["registered", *["failed"] * 6]
+    assert [one["entry"] for one in told] == [1, 2, 3, 4, 5, 6, 7]
+    assert all("not in the store" in told[place]["why"] for place in (1, 2))
+
+
+def test_a_whole_batch_is_left_out_with_its_refused_entry(cli: Any, weights: Path, place: Path) -> None:
+    cli("bulk-register", write(place, [GOOD]))
+    (place / "other.bin").write_bytes(b"other bytes")
+    entries = [
+        GOOD | {"version": "1.1.0"},
+        GOOD | {"version": "1.2.0"},
+        GOOD | {"version": "1.3.0"},
+        GOOD | {"model_path": "other.bin"},
+        GOOD | {"version": "1.4.0"},
+    ]
+    ran = cli("bulk-register", write(place, entries), "--whole", "--batch", "2", code=5)
+    assert "entry 4: " in ran.out
+    assert "3 registered, 1 failed, 1 left out" in ran.out
+    assert cli("stats", "--json").json["total_versions"] == 4
+    assert cli("info", "good:1.4.0", "--json").json["number"] == 4
+    none = cli("bulk-register", write(place, entries[2:]), "--whole", "--json", code=5).json["models"]
+    assert [one["outcome"] for one in none] == ["left out", "failed", "left out"]
+
+
+def test_entries_before_and_behind_a_refused_one_are_registered(cli: Any, weights: Path, place: Path) -> None:
+    cli("bulk-register", write(place, [GOOD]))
+    (place / "other.bin").write_bytes(b"other bytes")
+    bad = GOOD | {"model_path": "other.bin"}
+    entries = [GOOD | {"version": "1.1.0"}, bad, GOOD | {"version": "1.2.0"}, bad | {"version": "v1.0.0+a"}]
+    told = cli("bulk-register", write(place, entries[:3]), "--json", code=5).json["models"]
+    assert [one["outcome"] for one in told] == ["registered", "failed", "registered"]
+    assert told[1]["why"].startswith("good:1.0.0 exists with another content digest")
+
+
+def test_a_file_may_hold_an_entry_a_line(cli: Any, weights: Path, place: Path) -> None:
+    lines = [json.dumps(GOOD | {"version": f"1.{n}.0"}) for n in range(3)]
+    (place / "models.jsonl").write_text("\n\n".join(lines))
+    assert "3 registered" in cli("bulk-register", "models.jsonl").out
+    (place / "models.jsonl").write_text("\n".join([*lines, "{"]))
+    assert "line 4" in cli("bulk-register", "models.jsonl", code=2).err

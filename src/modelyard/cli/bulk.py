@@ -1,18 +1,18 @@
-"""Many registrations from one file: all checked first, then done one by one, and harmless to repeat."""
+"""Many registrations from one file: all checked first, then made in batches, and harmless to repeat."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from modelyard.domain.errors import InvalidInput, NotFound
+from modelyard.domain.errors import IntegrityError, InvalidInput, ModelyardError, StorageError
 from modelyard.domain.spelling import hint
 
 if TYPE_CHECKING:
+    from modelyard.client.bulk import Batch, Ready
     from modelyard.registry import ModelRegistry
 
 KEYS: Final[dict[str, tuple[str, tuple[type, ...]]]] = {
@@ -38,6 +38,9 @@ KEYS: Final[dict[str, tuple[str, tuple[type, ...]]]] = {
     "card": ("card", (dict,)),
     "bump": ("bump", (str,)),
     "override_reason": ("override_reason", (str,)),
+    "files": ("files", (list,)),
+    "flavor": ("flavor", (dict,)),
+    "environment": ("environment", (dict,)),
 }
 """Key of an entry -> argument of ``register_model`` and the types it may have; ``-`` in a key is read as ``_``."""
 
@@ -46,8 +49,12 @@ _WORDS: Final = {str: "text", dict: "an object", list: "a list", bool: "true or 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One checked entry: where its model is, and the arguments of ``register_model``."""
+    """One checked entry: its place in the file from 1, where its model is, and the arguments of ``register_model``.
 
+    ``path`` is ``None`` where ``files`` among the facts name bytes that the registry has.
+    """
+
+    place: int
     name: str
     version: str | None
     path: Path | None
@@ -60,13 +67,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of an entry: ``registered``, ``there already`` or ``failed``."""
+    """What became of an entry: ``registered``, ``there already``, ``failed``, or ``left out`` with its batch."""
 
+    entry: int
     name: str
     version: str
     outcome: str
     model_id: str = ""
     why: str = ""
+    error: ModelyardError | None = field(default=None, repr=False)
 
 
 def read(data: Any, folder: Path, where: str) -> list[Entry]:
@@ -91,7 +100,7 @@ def read(data: Any, folder: Path, where: str) -> list[Entry]:
         found = _mistakes(item, folder)
         problems += [f"entry {index + 1}{_named(item)}: {problem}" for problem in found]
         if not found:
-            entries.append(_entry(item, folder))
+            entries.append(_entry(index + 1, item, folder))
     problems += _repeated(entries)
     if problems:
         raise InvalidInput(f"'{where}': {len(problems)} mistakes; nothing was registered.", reasons=problems)
@@ -111,7 +120,13 @@ def _mistakes(item: Any, folder: Path) -> list[str]:
     found += [_wrong_type(key, value) for key, value in entry.items() if _is_wrong(key, value)]
     if found:
         return found
-    found += [f"'{key}' is missing" for key in ("name", "model_path") if entry.get(key) is None]
+    if entry.get("name") is None:
+        found.append("'name' is missing")
+    if (entry.get("model_path") is None) == (entry.get("files") is None):
+        both = "found both" if entry.get("files") is not None else "both are missing"
+        found.append(f"expected either 'model_path' or 'files' that the registry has; {both}")
+    if entry.get("files") is None:
+        found += [f"'{key}' goes with 'files' only" for key in ("flavor", "environment") if entry.get(key)]
     found += [
         problem for key, check in _checks(folder).items() if (problem := _problem(check, entry.get(key)))
     ]
@@ -175,12 +190,18 @@ def _problem(check: Callable[[Any], object], value: Any) -> str | None:
     return None
 
 
-def _entry(item: Mapping[str, Any], folder: Path) -> Entry:
+def _entry(place: int, item: Mapping[str, Any], folder: Path) -> Entry:
     facts = {KEYS[key.replace("-", "_")][0]: value for key, value in item.items() if value is not None}
     if "artifacts" in facts:
         facts["artifacts"] = {name: folder / str(path) for name, path in facts["artifacts"].items()}
-    path = facts.pop("model_path")
-    return Entry(name=facts.pop("name"), version=facts.pop("version", None), path=folder / path, facts=facts)
+    path = facts.pop("model_path", None)
+    return Entry(
+        place=place,
+        name=facts.pop("name"),
+        version=facts.pop("version", None),
+        path=None if path is None else folder / path,
+        facts=facts,
+    )
 
 
 def _repeated(entries: list[Entry]) -> list[str]:
@@ -200,53 +221,109 @@ def _repeated(entries: list[Entry]) -> list[str]:
     return found
 
 
-def register(registry: ModelRegistry, entry: Entry) -> Outcome:
-    """Register one entry, or find that it is there.
+# --- registering -----------------------------------------------------------------------------------------------------
 
-    Raises:
-        ModelyardError: As ``register_model``; ``AlreadyExists`` where the label holds other content.
+
+class Run:
+    """Entries on their way into a registry, batch by batch.
+
+    Args:
+        registry: Where they go.
+        size: Entries of a batch, each of which is one commit.
+        whole: Leave out a whole batch if one of its entries is refused; otherwise only that entry.
+        tell: Called with the entry that is being packed.
     """
-    before = _present(registry, entry)
-    key = None if entry.version else idempotency_key(entry)
-    model_id = registry.register_model(
-        entry.path, entry.name, entry.version, idempotency_key=key, **entry.facts
-    )
-    version = registry.get_model(model_id)
-    known = before == model_id if entry.version else version.number <= (before or 0)
+
+    def __init__(
+        self, registry: ModelRegistry, *, size: int, whole: bool, tell: Callable[[Entry], None]
+    ) -> None:
+        self._registry, self._size, self._whole, self._tell = registry, size, whole, tell
+
+    def register(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """What became of each, in their order.
+
+        Raises:
+            StorageError, IntegrityError: The registry itself is in trouble; batches before this one are registered.
+        """
+        outcomes: dict[int, Outcome] = {}
+        for start in range(0, len(entries), self._size):
+            self._batch(entries[start : start + self._size], outcomes)
+        return [outcomes[entry.place] for entry in entries]
+
+    def _batch(self, entries: Sequence[Entry], outcomes: dict[int, Outcome]) -> None:
+        from modelyard.client.bulk import Batch
+
+        registry = self._registry
+        with Batch(registry.service, registry.settings, registry.location, registry.progress) as batch:
+            ready = [(entry, one) for entry in entries if (one := self._packed(batch, entry, outcomes))]
+            if self._whole and len(ready) < len(entries):
+                _leave_out([entry for entry, _ in ready], outcomes)
+            else:
+                self._send(batch, ready, outcomes)
+
+    def _packed(self, batch: Batch, entry: Entry, outcomes: dict[int, Outcome]) -> Ready | None:
+        self._tell(entry)
+        given = {"name": entry.name, "version": entry.version, **entry.facts}
+        if entry.path is not None:
+            given["model"] = entry.path
+        try:
+            return batch.add(given, keyed=entry.version is None)
+        except ModelyardError as error:
+            outcomes[entry.place] = _failed(entry, error, error.detail)
+            return None
+
+    def _send(self, batch: Batch, ready: Sequence[tuple[Entry, Ready]], outcomes: dict[int, Outcome]) -> None:
+        """Who stands before a refused entry is registered without it, then who stands behind it."""
+        while ready:
+            try:
+                made = batch.send([one for _, one in ready])
+            except ModelyardError as error:
+                place = error.data.get("entry")
+                if not isinstance(place, int) or not 1 <= place <= len(ready):
+                    raise
+                refused, _ = ready[place - 1]
+                outcomes[refused.place] = _failed(
+                    refused, error, error.detail.partition("): ")[2] or error.detail
+                )
+                if self._whole:
+                    _leave_out([entry for entry, _ in ready if entry is not refused], outcomes)
+                    return
+                self._send(batch, ready[: place - 1], outcomes)
+                ready = ready[place:]
+                continue
+            for (entry, _), one in zip(ready, made, strict=True):
+                outcomes[entry.place] = Outcome(
+                    entry=entry.place,
+                    name=one.name,
+                    version=one.version,
+                    outcome="registered" if one.new else "there already",
+                    model_id=one.model_id,
+                    why="; ".join(one.warnings) if one.new else "",
+                )
+            return
+
+
+def _failed(entry: Entry, error: ModelyardError, detail: str) -> Outcome:
+    if isinstance(error, StorageError | IntegrityError):
+        raise error  # the next entry would meet the same disk
     return Outcome(
-        name=version.name,
-        version=version.version,
-        outcome="there already" if known else "registered",
-        model_id=model_id,
+        entry=entry.place,
+        name=entry.name,
+        version=entry.version or "",
+        outcome="failed",
+        why="; ".join([detail, *error.reasons]),
+        error=error,
     )
 
 
-def _present(registry: ModelRegistry, entry: Entry) -> Any:
-    """With a label: the ``model_id`` that has it. Without one: the highest number so far."""
-    from modelyard.cli.refs import labelled
-
-    try:
-        if entry.version:
-            return registry.get_model(labelled(entry.name, entry.version)).model_id
-        found = registry.search_models(f"name = {json.dumps(entry.name)} order by number desc", limit=1)
-        return next((version.number for version in found), None)
-    except NotFound:
-        return None
-
-
-def idempotency_key(entry: Entry) -> str:
-    """A key that is the same when name, facts and bytes are the same: what makes an entry without a label repeatable.
-
-    It reads the files once more than a registration does; a label in the entry saves that.
-    """
-    digest = hashlib.sha256()
-    facts = {key: str(value) if key == "artifacts" else value for key, value in entry.facts.items()}
-    digest.update(json.dumps([entry.name, facts], sort_keys=True, default=str).encode())
-    paths = [entry.path] if entry.path else []
-    for path in paths:
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        for file in files:
-            digest.update(f"\0{file.relative_to(path).as_posix()}\0".encode())
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return f"bulk-{digest.hexdigest()}"
+def _leave_out(entries: Sequence[Entry], outcomes: dict[int, Outcome]) -> None:
+    """Of a batch that is whole or not at all."""
+    refused = min(place for place, one in outcomes.items() if one.outcome == "failed")
+    for entry in entries:
+        outcomes[entry.place] = Outcome(
+            entry=entry.place,
+            name=entry.name,
+            version=entry.version or "",
+            outcome="left out",
+            why=f"an entry of its batch was refused: entry {refused}",
+        )

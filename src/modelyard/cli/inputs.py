@@ -60,15 +60,23 @@ def read_json_file(path: Path, wanted: str = "JSON such as '{\"accuracy\": 0.9}'
     Raises:
         InvalidInput: As :func:`read_json`.
     """
+    return parse_json(read_text(path, wanted), f"'{path}'")
+
+
+def read_text(path: Path, wanted: str) -> str:
+    """The text of a file of at most 64 MiB.
+
+    Raises:
+        InvalidInput: It is larger, cannot be read, or is no UTF-8; says to give ``wanted`` instead.
+    """
     try:
         if path.stat().st_size > LIMIT:
             raise InvalidInput(f"'{path}': expected at most {LIMIT >> 20} MiB of JSON. Split the file.")
-        text = path.read_text("utf-8")
+        return path.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise InvalidInput(f"'{path}': expected UTF-8 text, found other bytes at {error.start}.") from error
     except OSError as error:
         raise InvalidInput(f"'{path}' cannot be read: {error.strerror}. Give {wanted}.") from error
-    return parse_json(text, f"'{path}'")
 
 
 def parse_json(text: str, where: str) -> Any:

@@ -209,16 +209,23 @@ def upload_and_create(
 ) -> ModelVersion:
     """Upload what is missing and register; upload again if a collector came in between."""
     for attempt in range(UPLOADS):
-        files = tuple(_upload(service, path, *source, progress) for path, source in package.sources.items())
+        files = upload(service, package, progress)
         if attempt == 0:  # after the upload: looking for the code commit goes on beside it
             request = replace(request, environment=package.environment())
-        ready = replace(request, files=files, flavor=_with_origin(package, files))
+        ready = replace(request, files=files, flavor=with_origin(package, files))
         try:
             return service.create_version(ready)
         except BlobNotFound:
             if attempt == UPLOADS - 1:
                 raise
     raise AssertionError("unreachable")
+
+
+def upload(
+    service: RegistryService, package: Package, progress: ProgressFactory | None
+) -> tuple[FileEntry, ...]:
+    """Store every file of a package; what is there already is not sent again."""
+    return tuple(_upload(service, path, *source, progress) for path, source in package.sources.items())
 
 
 def _upload(
@@ -230,7 +237,7 @@ def _upload(
     return FileEntry(path=path, size=info.size, digest=info.digest, media_type=kind, role=role)
 
 
-def _with_origin(package: Package, files: tuple[FileEntry, ...]) -> FlavorRecord | None:
+def with_origin(package: Package, files: tuple[FileEntry, ...]) -> FlavorRecord | None:
     """Proof that this user made these bytes from a live object, so that the classes in them are this user's own."""
     flavor = package.flavor
     if flavor is None or package.live is None or not flavor.globals:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -65,14 +66,32 @@ def _claim_one(
         collection.finish_one(service, row)
         raise Again(f"the bytes {entry.digest} are being collected by another process")
     look_at(service.blobs, entry)
-    scan = row.scan if row is not None and row.scan and row.scan.ruleset == service.scanner.ruleset else None
-    scan = scan or scans.get(entry.digest)
+    scan = _known(service, row) or scans.get(entry.digest)
     if scan is None:
         scan = scans[entry.digest] = judge(service, entry.digest, entry.size)
     now = service.clock.now()
     if row is None:
         row = Blob(digest=entry.digest, size=entry.size, touched_at=now)
     return replace(row, state="live", touched_at=now, scan=scan, revision=row.revision + 1), scan
+
+
+def _known(service: LocalService, row: Blob | None) -> ScanReport | None:
+    """The verdict that a row has, by the rules of today."""
+    return row.scan if row is not None and row.scan and row.scan.ruleset == service.scanner.ruleset else None
+
+
+def foresee(service: LocalService, files: Iterable[FileEntry]) -> dict[str, ScanReport]:
+    """Verdicts by digest on bytes that have none yet, made before a decision for which others have to wait.
+
+    What is not there, or goes this moment, is left for the decision to find.
+    """
+    found: dict[str, ScanReport] = {}
+    for entry in files:
+        with suppress(Again, BlobDamaged, BlobNotFound):
+            look_at(service.blobs, entry)
+            if _known(service, service.store.get(BlobKey(entry.digest))) is None:
+                found[entry.digest] = judge(service, entry.digest, entry.size)
+    return found
 
 
 def look_at(store: BlobStore, entry: FileEntry) -> None:

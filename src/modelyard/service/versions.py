@@ -7,7 +7,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from modelyard.domain import card, code_state, manifest, metrics, names, policy, signature_given, versioning
+from modelyard.domain import (
+    card,
+    code_state,
+    leftovers,
+    manifest,
+    metrics,
+    names,
+    policy,
+    signature_given,
+    versioning,
+)
 from modelyard.domain.canonical import canonical, fingerprint, plain
 from modelyard.domain.errors import AlreadyExists, InvalidInput, NotAllowed
 from modelyard.domain.lineage import implied, joined, parent_of, spelled
@@ -34,8 +44,9 @@ from modelyard.ports.metadata import (
     VersionKey,
 )
 from modelyard.ports.service import CreateVersion
-from modelyard.service import blobs, lineage, promotion, resolve, steps
+from modelyard.service import blobs, lineage, promotion, quota, resolve, steps
 from modelyard.service.draft import Draft, change, touched
+from modelyard.service.housing import house
 from modelyard.service.reasons import LIMIT as REASON_LIMIT
 
 if TYPE_CHECKING:
@@ -57,24 +68,48 @@ class Work:
     model_id: str
     name: str
     asked: str
+    receipt: str = ""
     edges: tuple[LineageEdge, ...] = ()
     scans: dict[str, ScanReport] = field(default_factory=dict)
 
 
 def create(service: LocalService, request: CreateVersion) -> ModelVersion:
     """Register a version, or return the equal one that the label or the idempotency key already names."""
+    work = begin(service, request)
+    work.edges = origins(service, work)
+    if service.crowded:
+        work.scans.update(blobs.foresee(service, work.request.files))
+    version = service.decide(lambda: decide(service, work))
+    house(service, version)
+    return version
+
+
+def begin(service: LocalService, request: CreateVersion) -> Work:
+    """A registration that is well formed; nothing stored was looked at yet.
+
+    Raises:
+        InvalidInput: Something given is wrong by itself.
+    """
     request = replace(request, signature=_signature(request))
-    name = _check(request)
-    parent = resolve.version(service, request.parent) if request.parent else None
-    edges = lineage.resolved(service, request.lineage, parent)
-    work = Work(
+    actor = service.actor.name
+    return Work(
         request=request,
+        name=_check(request),
         model_id=service.clock.new_id(),
-        name=name,
         asked=_asked(request) if request.idempotency_key else "",
-        edges=edges,
+        receipt=f"{leftovers.IDEMPOTENCY}{len(actor)}:{actor}:{request.idempotency_key}",
     )
-    return service.decide(lambda: decide(service, work))
+
+
+def origins(service: LocalService, work: Work) -> tuple[LineageEdge, ...]:
+    """What the version is said to come from, as stored.
+
+    Raises:
+        NotFound: It is not there.
+    """
+    request = work.request
+    parent = resolve.version(service, request.parent) if request.parent else None
+    return lineage.resolved(service, request.lineage, parent)
 
 
 def _signature(request: CreateVersion) -> dict[str, Any] | None:
@@ -151,16 +186,18 @@ def _asked(request: CreateVersion) -> str:
 
 def decide(service: LocalService, work: Work) -> tuple[ModelVersion, Draft | None]:
     request = work.request
-    receipt_key = f"idem:{len(service.actor.name)}:{service.actor.name}:{request.idempotency_key}"
-    if request.idempotency_key and (known := _answered(service, receipt_key, work)):
+    receipt = _receipt(service, work)
+    if receipt.revision and (known := _answered(service, receipt, work)):
         return known, None
     model = _model(service, work.name)
-    if request.version is not None and (known := _existing(service, model, work)):
+    given = request.version is not None and not _is_above(model, request.version)
+    if given and (known := _existing(service, model, work)):
         return known, None
     _check_code(model, request)
     label, warnings = steps.decide(service, model, request)
     now = service.clock.now()
     rows, scans = blobs.claim(service, request.files, work.scans)
+    quota.require(service, model, request.files, rows)
     version = _version(service, model, work, label, now, scans, warnings)
     counted = replace(model, last_number=version.number, highest=_highest(model, version))
     board = Board(model=counted, at=now, actor=service.actor)
@@ -170,14 +207,26 @@ def decide(service: LocalService, work: Work) -> tuple[ModelVersion, Draft | Non
     blobs.write(draft, rows)
     created = _written(draft, version)
     if request.idempotency_key:
-        result = {"model_id": created.model_id}
-        draft.put(Receipt(key=receipt_key, request=work.asked, result=result, at=now, revision=1))
+        draft.put(
+            replace(
+                receipt,
+                request=work.asked,
+                result={"model_id": created.model_id},
+                at=now,
+                revision=receipt.revision + 1,
+            )
+        )
     return created, draft
 
 
-def _answered(service: LocalService, key: str, work: Work) -> ModelVersion | None:
-    receipt = service.store.get(ReceiptKey(key))
-    if receipt is None:
+def _receipt(service: LocalService, work: Work) -> Receipt:
+    """What is remembered of the idempotency key, or an empty receipt (revision 0)."""
+    found = service.store.get(ReceiptKey(work.receipt)) if work.request.idempotency_key else None
+    return found or Receipt(key=work.receipt, request="", result={}, at=service.clock.now())
+
+
+def _answered(service: LocalService, receipt: Receipt, work: Work) -> ModelVersion | None:
+    if leftovers.is_past(receipt, service.clock.now()):
         return None
     if receipt.request != work.asked:
         raise InvalidInput(
@@ -335,6 +384,11 @@ def _version(
         content_digest=manifest.content_digest(version.files),
         digest=manifest.build(version).digest,
     )
+
+
+def _is_above(model: Model, label: str) -> bool:
+    """Whether a label is above all that were ever given, so that nobody needs to look whether it was."""
+    return bool(model.highest) and versioning.rank(label, 0) > versioning.rank(model.highest, 0)
 
 
 def _highest(model: Model, version: ModelVersion) -> str:

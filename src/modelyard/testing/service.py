@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from modelyard.testing.service_aliases import Aliasing
 from modelyard.testing.service_audit import Auditing
+from modelyard.testing.service_batches import Batching
 from modelyard.testing.service_care import Collecting, Deleting
 from modelyard.testing.service_carried import CarryingMore
 from modelyard.testing.service_experiments import Experimenting
@@ -33,6 +34,7 @@ from modelyard.testing.service_withdrawals import Withdrawing
 
 class ServiceContract(
     Registering,
+    Batching,
     Naming,
     Stepping,
     Facts,

@@ -32,7 +32,8 @@ from modelyard.domain.events import moves, subjects
 from modelyard.domain.experiments import Experiment, Exposure, Outcome, OutcomeTally
 from modelyard.domain.names import fold
 from modelyard.domain.query import Field, Order, evaluate, order_key
-from modelyard.domain.records import Blob, Event, Model, ModelVersion, Move, Source
+from modelyard.domain.records import Blob, Event, Model, ModelVersion, Move, Receipt, Source
+from modelyard.domain.sessions import Session
 from modelyard.domain.tokens import Token
 from modelyard.ports.lineage import Brief, BriefQuery, Edge, EdgeQuery, SourceQuery
 from modelyard.ports.metadata import (
@@ -49,7 +50,9 @@ from modelyard.ports.metadata import (
     OutcomeTallyQuery,
     Page,
     Positioned,
+    ReceiptQuery,
     Record,
+    SessionQuery,
     Tally,
     TallyQuery,
     TokenQuery,
@@ -134,6 +137,7 @@ class MemoryMetadata:
             blob
             for blob in self._all(Blob)
             if query.digest in (None, blob.digest)
+            and (query.among is None or blob.digest in query.among)
             and not (query.unreferenced and blob.digest in named)
             and (query.idle_since is None or blob.touched_at <= query.idle_since)
             and query.state in (None, blob.state)
@@ -179,6 +183,12 @@ class MemoryMetadata:
     def _find_tokens(self, query: TokenQuery) -> Page[Token]:
         return _keyed_page(query, self._all(Token), lambda token: [token.token_id])
 
+    def _find_sessions(self, query: SessionQuery) -> Page[Session]:
+        return _keyed_page(query, self._all(Session), lambda session: [session.session_id])
+
+    def _find_receipts(self, query: ReceiptQuery) -> Page[Receipt]:
+        return _keyed_page(query, self._all(Receipt), lambda receipt: [receipt.key])
+
     def _tally_outcomes(self, query: OutcomeTallyQuery) -> Page[OutcomeTally]:
         return Page(items=tuple(tallies(self._outcomes(query.experiment_id), query.metric)))
 
@@ -190,7 +200,7 @@ class MemoryMetadata:
             return _total("blobs", [b.size for b in self._all(Blob) if b.state != "deleted"])
         counts: dict[str, tuple[int, int]] = {}
         for version in self._all(ModelVersion):
-            if not _hidden(version) and query.model_key in (None, fold(version.name)):
+            if _counted(version, query):
                 count, size = counts.get(value := str(getattr(version, query.by)), (0, 0))
                 counts[value] = count + 1, size + version.size
         rows = sorted(counts.items(), key=lambda row: (-row[1][0], row[0]))[: query.limit]
@@ -231,7 +241,8 @@ class MemoryMetadata:
         for key, record in after.items():
             self._aliases.update((other, key) for other in other_keys(record))
         for drop in changes.drops:
-            del self._records[drop.key]
+            for other in other_keys(self._records.pop(drop.key)):
+                self._aliases.pop(other, None)
         for event in events:
             self._log.append(Positioned(position=len(self._log) + 1, event=event))
 
@@ -280,6 +291,10 @@ class MemoryMetadata:
 
     # --- the rest ----------------------------------------------------------------------------------------------------
 
+    def is_made(self) -> bool:
+        """Always."""
+        return True
+
     def migrate(self) -> None:
         """Nothing to do: there is no older form."""
 
@@ -293,6 +308,12 @@ class MemoryMetadata:
 
 def _hidden(version: ModelVersion) -> bool:
     return version.deleted_at is not None or version.collected_at is not None
+
+
+def _counted(version: ModelVersion, query: TallyQuery) -> bool:
+    key = fold(version.name)
+    within = query.namespace is None or key.startswith(f"{query.namespace}/")
+    return not _hidden(version) and query.model_key in (None, key) and within
 
 
 def _brief(version: ModelVersion) -> Brief:
@@ -377,5 +398,7 @@ _FINDERS: dict[type, Callable[[Any, Any], Page[Any]]] = {
     ExposureQuery: MemoryMetadata._find_exposures,
     OutcomeTallyQuery: MemoryMetadata._tally_outcomes,
     TokenQuery: MemoryMetadata._find_tokens,
+    SessionQuery: MemoryMetadata._find_sessions,
+    ReceiptQuery: MemoryMetadata._find_receipts,
     TallyQuery: MemoryMetadata._tally,
 }

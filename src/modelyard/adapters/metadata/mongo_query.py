@@ -32,6 +32,8 @@ from modelyard.ports.metadata import (
     OutcomeTallyQuery,
     Page,
     Positioned,
+    ReceiptQuery,
+    SessionQuery,
     Tally,
     TallyQuery,
     TokenQuery,
@@ -169,6 +171,8 @@ def models(database: Any, query: ModelQuery) -> Page[Any]:
 def blobs(database: Any, query: BlobQuery) -> Page[Any]:
     named = {"digest": query.digest, "state": query.state}
     wanted: list[Condition] = [{name: {"$eq": value}} for name, value in named.items() if value is not None]
+    if query.among is not None:
+        wanted.append({"digest": {"$in": list(query.among)}})
     if query.idle_since is not None:
         wanted.append({"touched": {"$lte": micros(query.idle_since)}})
     where = {"$and": wanted} if wanted else {}
@@ -196,6 +200,14 @@ def sources(database: Any, query: SourceQuery) -> Page[Any]:
 
 def tokens(database: Any, query: TokenQuery) -> Page[Any]:
     return _page(database, "tokens", query, {}, ascending("token_id"), READERS["tokens"])
+
+
+def sessions(database: Any, query: SessionQuery) -> Page[Any]:
+    return _page(database, "sessions", query, {}, ascending("session_id"), READERS["sessions"])
+
+
+def receipts(database: Any, query: ReceiptQuery) -> Page[Any]:
+    return _page(database, "receipts", query, {}, ascending("key"), READERS["receipts"])
 
 
 def experiments(database: Any, query: ExperimentQuery) -> Page[Any]:
@@ -281,6 +293,8 @@ def tallies(database: Any, query: TallyQuery) -> Page[Tally]:
     where: Condition = {"deleted": 0}
     if query.model_key is not None:
         where["model_key"] = {"$eq": query.model_key}
+    elif query.namespace is not None:
+        where["model_key"] = {"$gt": f"{query.namespace}/", "$lt": f"{query.namespace}0"}
     stages: Stages = [
         {"$match": where},
         {"$group": {"_id": f"${query.by}", "count": {"$sum": 1}, "size": {"$sum": "$size"}}},
@@ -358,5 +372,7 @@ FINDERS: Final[Mapping[type, Callable[[Any, Any], Page[Any]]]] = {
     ExposureQuery: exposures,
     OutcomeTallyQuery: outcome_tallies,
     TokenQuery: tokens,
+    SessionQuery: sessions,
+    ReceiptQuery: receipts,
     TallyQuery: tallies,
 }

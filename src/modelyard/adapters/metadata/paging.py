@@ -24,6 +24,8 @@ from modelyard.ports.metadata import (
     ModelQuery,
     MoveQuery,
     OutcomeQuery,
+    ReceiptQuery,
+    SessionQuery,
     TallyQuery,
     TokenQuery,
     VersionQuery,
@@ -43,6 +45,8 @@ Question = (
     | ExposureQuery
     | TallyQuery
     | TokenQuery
+    | SessionQuery
+    | ReceiptQuery
 )
 
 
@@ -92,5 +96,7 @@ _NO_CURSOR: dict[type, dict[str, Any]] = {
         OutcomeQuery,
         ExposureQuery,
         TokenQuery,
+        SessionQuery,
+        ReceiptQuery,
     )
 }

@@ -49,8 +49,9 @@ def micros(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
+@lru_cache(maxsize=1024)
 def moment(value: int) -> datetime:
-    """The inverse of :func:`micros`."""
+    """The inverse of :func:`micros`; kept, since most times of one record are one and the same."""
     return _EPOCH + timedelta(microseconds=value)
 
 

@@ -20,7 +20,7 @@ from modelyard.adapters.metadata.rows import (
     digest,
     micros,
 )
-from modelyard.adapters.metadata.sql_write import version_digest
+from modelyard.adapters.metadata.sql_versions import version_digest
 from modelyard.adapters.metadata.terms import (
     event_subjects,
     holder_key,

@@ -51,6 +51,10 @@ def blob_answer(query: BlobQuery) -> Answer:
         if (value := getattr(query, name)) is not None:
             where.append(f"{name} = :{name}")
             given[name] = value
+    if query.among is not None:
+        given |= {f"among_{place}": digest for place, digest in enumerate(query.among)}
+        names = ", ".join(f":among_{place}" for place in range(len(query.among)))
+        where.append(f"digest IN ({names})" if names else "1 = 0")
     if query.unreferenced:
         where.append("NOT EXISTS (SELECT 1 FROM version_files f WHERE f.digest = blobs.digest)")
     if query.idle_since is not None:
@@ -143,10 +147,21 @@ def tally_sql(query: TallyQuery) -> str:
         return _TOTALS[query.by]
     # The unary plus keeps SQLite from taking the index that begins with `deleted`: it would read the whole registry.
     where = "deleted = 0" if query.model_key is None else "model_key = :model_key AND +deleted = 0"
+    if query.namespace is not None:
+        where = f"model_key > :above AND model_key < :below AND +{where}"
     return (
         f"SELECT {query.by}, count(*), sum(size) FROM versions WHERE {where} "  # noqa: S608
         f"GROUP BY {query.by} ORDER BY count(*) DESC, {query.by} LIMIT :limit"
     )
+
+
+def tally_given(query: TallyQuery) -> dict[str, Any]:
+    """Parameters of :func:`tally_sql`."""
+    given: dict[str, Any] = {"limit": query.limit, "model_key": query.model_key}
+    if query.namespace is not None:
+        # A range over the index of keys: what follows the slash begins above "/" and below its successor, "0".
+        given |= {"above": f"{query.namespace}/", "below": f"{query.namespace}0"}
+    return given
 
 
 _TOTALS = {

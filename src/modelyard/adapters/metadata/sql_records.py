@@ -20,6 +20,7 @@ from modelyard.adapters.metadata.rows import (
     digest,
     micros,
 )
+from modelyard.adapters.metadata.sql_listed import listed
 from modelyard.adapters.metadata.sql_query import (
     Answer,
     blob_answer,
@@ -28,6 +29,7 @@ from modelyard.adapters.metadata.sql_query import (
     event_answer,
     model_answer,
     source_answer,
+    tally_given,
     tally_sql,
 )
 from modelyard.adapters.metadata.sql_search import version_page
@@ -48,6 +50,7 @@ from modelyard.ports.metadata import (
     Page,
     Positioned,
     ReceiptKey,
+    ReceiptQuery,
     RegistryKey,
     SlugKey,
     SourceKey,
@@ -139,9 +142,7 @@ class SqlRecords:
         return Page(items=tuple(_read_move(row, query) for row in kept), next=cursor)
 
     def _tally(self, connection: Any, query: TallyQuery) -> Page[Tally]:
-        rows = connection.execute(
-            tally_sql(query), {"limit": query.limit, "model_key": query.model_key}
-        ).fetchall()
+        rows = connection.execute(tally_sql(query), tally_given(query)).fetchall()
         return Page(items=tuple(Tally(value=value, count=count, size=size) for value, count, size in rows))
 
 
@@ -270,6 +271,8 @@ _FINDERS: Mapping[type, Any] = {
     TallyQuery: SqlRecords._tally,
     **sql_experiments.FINDERS,
     **sql_tokens.FINDERS,
+    **sql_sessions.FINDERS,
+    ReceiptQuery: listed(sql.RECEIPTS, read_receipt),
 }
 _SEVERAL = (VersionQuery,)
 """Questions that take more than one statement."""

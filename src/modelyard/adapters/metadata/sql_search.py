@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard
 
 from modelyard.adapters.metadata import paging
 from modelyard.adapters.metadata.dialect import SQLITE, Dialect
@@ -253,11 +253,18 @@ def _by_rank(
         params = Parameters(dialect)
         name = params.add_field(field)
         where = [f"s0.field = {name}", "s0.type = 'n'", "s0.num IS NOT NULL"]
+        bounds = [expr for expr in _conditions(query) if _bounds(expr, field)]
+        where += [term_condition("s0", expr.op, expr.value, params) for expr in bounds]
         rows = "version_terms s0 CROSS JOIN versions v ON v.id = s0.version"
-        yield _plan(query, rows, where, Sorting(order, params, ranked=True), values, params)
+        yield _plan(query, rows, where, Sorting(order, params, ranked=True), values, params, bounds)
     if not any(_implies(expr, field) for expr in _conditions(query)):
         params = Parameters(dialect)
         yield _plan(query, "versions v", ["s0.num IS NULL"], Sorting(order, params), values, params)
+
+
+def _bounds(expr: Expr, field: Field) -> TypeGuard[Compare]:
+    """Whether a condition says where in the order of ``field`` to walk: what lies outside need not be read."""
+    return isinstance(expr, Compare) and expr.field == field and expr.op != "!="
 
 
 def _implies(expr: Expr, field: Field) -> bool:

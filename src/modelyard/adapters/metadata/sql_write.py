@@ -17,12 +17,20 @@ from modelyard.adapters.metadata.rows import (
     encode_receipt,
     encode_registry,
     encode_source,
-    encode_version,
     micros,
 )
 from modelyard.adapters.metadata.rows_experiments import experiment_row, exposure_row, outcome_row, value_rows
 from modelyard.adapters.metadata.rows_sessions import session_row
 from modelyard.adapters.metadata.rows_tokens import token_row
+from modelyard.adapters.metadata.sql_versions import (
+    INSERT_WORDS,
+    document,
+    edge_rows,
+    file_rows,
+    insert,
+    present,
+    term_rows,
+)
 from modelyard.adapters.metadata.terms import (
     Term,
     event_subjects,
@@ -87,6 +95,13 @@ REVISIONS: Mapping[type, str] = {
     SessionSecretKey: sql.REVISION_SESSION_SECRET,
 }
 
+DELETIONS: Mapping[type, str] = {
+    BlobKey: sql.DELETE_BLOB,
+    ReceiptKey: sql.DELETE_RECEIPT,
+    TokenKey: sql.DELETE_TOKEN,
+    SessionKey: sql.DELETE_SESSION,
+}
+
 
 def parameters(key: Key) -> Row:
     """A key's fields, which are called like the columns."""
@@ -142,9 +157,13 @@ class Writer:
     def _write(self, changes: Changes) -> None:
         for drop in sorted(changes.drops, key=lambda drop: describe(drop.key)):
             self._drop(drop)
-        for put in sorted(changes.puts, key=_place):
-            if not isinstance(put.record, ModelVersion):
-                _PUTTERS[type(put.record)](self, put.record, put.expected)
+        blobs = [(put.record, put.expected) for put in changes.puts if isinstance(put.record, Blob)]
+        several = len(blobs) > 1
+        if several:
+            self._put_blobs(sorted(blobs, key=lambda item: item[0].digest))
+        apart = (ModelVersion, Blob) if several else ModelVersion
+        for put in sorted((put for put in changes.puts if not isinstance(put.record, apart)), key=_place):
+            _PUTTERS[type(put.record)](self, put.record, put.expected)
         self._put_versions(
             [(put.record, put.expected) for put in changes.puts if isinstance(put.record, ModelVersion)]
         )
@@ -166,8 +185,10 @@ class Writer:
             raise stale(key, expected, self._revision(key))
 
     def _drop(self, drop: Drop) -> None:
-        statement = sql.DELETE_BLOB if isinstance(drop.key, BlobKey) else sql.DELETE_RECEIPT
-        if self._run(statement, parameters(drop.key) | {"expected": drop.expected}).rowcount != 1:
+        if (
+            self._run(DELETIONS[type(drop.key)], parameters(drop.key) | {"expected": drop.expected}).rowcount
+            != 1
+        ):
             raise stale(drop.key, drop.expected, self._revision(drop.key))
 
     # --- small records -----------------------------------------------------------------------------------------------
@@ -179,18 +200,19 @@ class Writer:
         self._swap(RegistryKey(), expected, sql.INSERT_REGISTRY, sql.UPDATE_REGISTRY, row)
 
     def put_blob(self, record: Blob, expected: int) -> None:
-        doc = dump(encode_blob(record))
-        row = {
-            "digest": record.digest,
-            "the_digest": record.digest,
-            "size": record.size,
-            "state": record.state,
-            "touched": micros(record.touched_at),
-            "revision": record.revision,
-            "doc": doc,
-            "row_digest": digest(doc, "blob", record.digest, record.revision),
-        }
-        self._swap(key_of(record), expected, sql.INSERT_BLOB, sql.UPDATE_BLOB, row)
+        self._swap(key_of(record), expected, sql.INSERT_BLOB, sql.UPDATE_BLOB, _blob_row(record, expected))
+
+    def _put_blobs(self, blobs: list[tuple[Blob, int]]) -> None:
+        """Many of them in two statements; one that is there against expectation is met by its primary key."""
+        fresh = [_blob_row(record, 0) for record, expected in blobs if not expected]
+        changed = [_blob_row(record, expected) for record, expected in blobs if expected]
+        if changed and self._cursor.executemany(sql.UPDATE_BLOB, changed).rowcount != len(changed):
+            for record, expected in blobs:
+                found = self._revision(key_of(record))
+                if expected and found != record.revision:
+                    raise stale(key_of(record), expected, found)
+        if fresh:
+            self._cursor.executemany(sql.INSERT_BLOB, fresh)
 
     def put_source(self, record: Source, expected: int) -> None:
         doc = dump(encode_source(record))
@@ -271,36 +293,28 @@ class Writer:
         return holder_key(version, key, self._single[key])
 
     def _put_versions(self, versions: list[tuple[ModelVersion, int]]) -> None:
-        """Those that leave a stage go first, so that its one place is free for who comes."""
+        """Those that leave a stage go first, so that its one place is free for who comes; new ones come last."""
+        there = present(self._cursor, [version.model_id for version, _ in versions])
+        fresh = []
         held = [(self._holder(version), version, expected) for version, expected in versions]
         for holder, version, expected in sorted(
             held, key=lambda item: (item[0] is not None, item[1].model_id)
         ):
             row = version_columns(version) | {"holder_key": holder, "expected": expected}
-            found = self._run(sql.VERSION_ID, {"model_id": version.model_id}).fetchone()
-            if (found[1] if found else 0) != expected:
-                raise stale(key_of(version), expected, found[1] if found else 0)
-            if found is None:
-                self._insert_version(version, row)
+            number, revision = there.get(version.model_id, (0, 0))
+            if revision != expected:
+                raise stale(key_of(version), expected, revision)
+            if number:
+                self._update_version(version, row | {"the_id": number})
             else:
-                self._update_version(version, row | {"the_id": found[0]})
-
-    def _insert_version(self, version: ModelVersion, row: Row) -> None:
-        number = self._dialect.number_of(self._run(sql.INSERT_VERSION + self._dialect.returning, row))
-        search = search_text(version)
-        self._run(sql.INSERT_DOC, _document(version, row) | {"id": number})
-        self._run(sql.INSERT_TEXT, {"id": number, "search": search})
-        if self._words:
-            self._run(INSERT_WORDS, (number, search))
-        self._add_files(number, version_files(version))
-        self._add_edges(number, version_edges(version))
-        self._add_terms(number, self._dialect.terms(version), row["created"])
+                fresh.append((version, row))
+        insert(self._cursor, self._dialect, fresh, words=self._words)
 
     def _update_version(self, version: ModelVersion, row: Row) -> None:
         number = row["the_id"]
         if self._run(sql.UPDATE_VERSION, row).rowcount != 1:
             raise stale(key_of(version), row["expected"], self._revision(key_of(version)))
-        self._run(sql.UPDATE_DOC, _document(version, row) | {"the_id": number})
+        self._run(sql.UPDATE_DOC, document(version, row) | {"the_id": number})
         self._update_text(number, search_text(version))
         self._update_files(number, version_files(version))
         self._update_edges(number, version_edges(version))
@@ -319,21 +333,13 @@ class Writer:
         there = {row[0] for row in self._run(sql.GET_FILES, {"version": number}).fetchall()}
         gone = [{"version": number, "digest": name} for name in there - wanted]
         self._cursor.executemany(sql.DELETE_FILE, gone)
-        self._add_files(number, wanted - there)
-
-    def _add_files(self, number: int, digests: frozenset[str]) -> None:
-        rows = [{"version": number, "digest": name} for name in sorted(digests)]
-        self._cursor.executemany(sql.INSERT_FILE, rows)
+        self._cursor.executemany(sql.INSERT_FILE, file_rows(number, wanted - there))
 
     def _update_edges(self, number: int, wanted: frozenset[tuple[str, str]]) -> None:
         there = set(self._run(sql.GET_EDGES, {"version": number}).fetchall())
         gone = [{"version": number, "kind": kind, "target": target} for kind, target in there - wanted]
         self._cursor.executemany(sql.DELETE_EDGE, gone)
-        self._add_edges(number, wanted - there)
-
-    def _add_edges(self, number: int, edges: frozenset[tuple[str, str]]) -> None:
-        rows = [{"version": number, "kind": kind, "target": target} for kind, target in sorted(edges)]
-        self._cursor.executemany(sql.INSERT_EDGE, rows)
+        self._cursor.executemany(sql.INSERT_EDGE, edge_rows(number, wanted - there))
 
     def _update_terms(self, number: int, wanted: Mapping[tuple[str, int], Term], created: int) -> None:
         """Only the difference: an update mostly touches one or two of twenty values."""
@@ -342,53 +348,64 @@ class Writer:
         gone = [key for key, term in there.items() if wanted.get(key) != term]
         rows = [{"version": number, "field": field, "ordinal": ordinal} for field, ordinal in gone]
         self._cursor.executemany(sql.DELETE_TERM, rows)
-        self._add_terms(number, {k: term for k, term in wanted.items() if there.get(k) != term}, created)
-
-    def _add_terms(self, number: int, terms: Mapping[tuple[str, int], Term], created: int) -> None:
-        rows = [
-            {
-                "version": number,
-                "field": field,
-                "ordinal": ordinal,
-                "type": type_,
-                "num": num,
-                "text": text,
-                "created": created,
-            }
-            for (field, ordinal), (type_, num, text) in sorted(terms.items())
-        ]
-        self._cursor.executemany(sql.INSERT_TERM, rows)
+        changed = {k: term for k, term in wanted.items() if there.get(k) != term}
+        self._cursor.executemany(sql.INSERT_TERM, term_rows(number, changed, created))
 
     # --- events ------------------------------------------------------------------------------------------------------
 
     def _append(self, events: tuple[Event, ...], position: int | None) -> None:
         """Events behind ``position``, or where the database puts them."""
-        for place, event in enumerate(events, 1):
-            model_key, at = fold(event.model), micros(event.at)
-            doc = dump(encode_event(event))
-            row = {
-                "model_key": model_key,
-                "sequence": event.sequence,
-                "at": at,
-                "subjects": event_subjects(event),
-                "doc": doc,
-            }
-            row["row_digest"] = digest(doc, "event", model_key, event.sequence)
-            if position is None:
-                self._run(sql.INSERT_EVENT, row)
-            else:
-                self._run(sql.INSERT_EVENT_AT, row | {"position": position + place})
-            found = [
-                {
-                    "model_key": model_key,
-                    "pointer": move.pointer,
-                    "at": at,
-                    "sequence": event.sequence,
-                    "number": move.number,
-                }
-                for move in moves(event)
-            ]
-            self._cursor.executemany(sql.INSERT_MOVE, found)
+        statement = sql.INSERT_EVENT if position is None else sql.INSERT_EVENT_AT
+        rows = [_event_row(event) for event in events]
+        for place, row in enumerate(rows, 1):
+            if position is not None:
+                row["position"] = position + place
+        if len(rows) == 1:
+            self._run(statement, rows[0])
+        elif rows:
+            self._cursor.executemany(statement, rows)
+        self._cursor.executemany(sql.INSERT_MOVE, [row for event in events for row in _move_rows(event)])
+
+
+def _blob_row(record: Blob, expected: int) -> Row:
+    doc = dump(encode_blob(record))
+    return {
+        "digest": record.digest,
+        "the_digest": record.digest,
+        "size": record.size,
+        "state": record.state,
+        "touched": micros(record.touched_at),
+        "revision": record.revision,
+        "doc": doc,
+        "row_digest": digest(doc, "blob", record.digest, record.revision),
+        "expected": expected,
+    }
+
+
+def _event_row(event: Event) -> Row:
+    model_key, doc = fold(event.model), dump(encode_event(event))
+    return {
+        "model_key": model_key,
+        "sequence": event.sequence,
+        "at": micros(event.at),
+        "subjects": event_subjects(event),
+        "doc": doc,
+        "row_digest": digest(doc, "event", model_key, event.sequence),
+    }
+
+
+def _move_rows(event: Event) -> list[Row]:
+    model_key, at = fold(event.model), micros(event.at)
+    return [
+        {
+            "model_key": model_key,
+            "pointer": move.pointer,
+            "at": at,
+            "sequence": event.sequence,
+            "number": move.number,
+        }
+        for move in moves(event)
+    ]
 
 
 def _place(put: Put) -> str:
@@ -396,19 +413,6 @@ def _place(put: Put) -> str:
     return describe(key_of(put.record))
 
 
-def _document(version: ModelVersion, row: Row) -> Row:
-    doc = dump(encode_version(version))
-    return {"doc": doc, "row_digest": version_digest(doc, row)}
-
-
-def version_digest(doc: str, row: Mapping[str, Any]) -> bytes:
-    """Covers what a version is found by, so that a row cannot answer for another."""
-    return digest(
-        doc, "version", row["model_id"], row["model_key"], row["number"], row["label_key"], row["revision"]
-    )
-
-
-INSERT_WORDS = "INSERT INTO version_words (rowid, search) VALUES (?, ?)"
 DELETE_WORDS = "INSERT INTO version_words (version_words, rowid, search) VALUES ('delete', ?, ?)"
 
 _PUTTERS: Mapping[type, Any] = {

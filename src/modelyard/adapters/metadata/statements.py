@@ -75,6 +75,16 @@ def _update(table: Table, key: str, *, without: tuple[str, ...] = ()) -> ClauseE
     return update(table).where(where, table.c.revision == bindparam("expected")).values(values)
 
 
+def _delete(table: Table, key: str) -> ClauseElement:
+    return delete(table).where(_is(table.c[key]), table.c.revision == bindparam("expected"))
+
+
+def _listed(table: Table, key: str) -> ClauseElement:
+    """A page of a table whose rows are found by one text."""
+    column = table.c[key]
+    return select(*_read(table)).where(column > bindparam("after")).order_by(column).limit(bindparam("limit"))
+
+
 def _version(*where: ColumnElement[bool]) -> Select[Any]:
     columns = [versions.c[name] for name in _VERSION_KEYS]
     joined = versions.join(version_docs, version_docs.c.id == versions.c.id)
@@ -154,18 +164,15 @@ def statements() -> dict[str, ClauseElement]:
             ),
             "insert_blob": _insert(blobs),
             "update_blob": _update(blobs, "digest"),
-            "delete_blob": delete(blobs).where(
-                _is(blobs.c.digest), blobs.c.revision == bindparam("expected")
-            ),
+            "delete_blob": _delete(blobs, "digest"),
             "insert_source": _insert(sources),
             "update_source": update(sources)
             .where(_is(sources.c.kind), _is(sources.c.target), sources.c.revision == bindparam("expected"))
             .values({name: bindparam(name) for name in ("revision", "doc", "row_digest")}),
             "insert_receipt": _insert(receipts),
             "update_receipt": _update(receipts, "key"),
-            "delete_receipt": delete(receipts).where(
-                _is(receipts.c.key), receipts.c.revision == bindparam("expected")
-            ),
+            "delete_receipt": _delete(receipts, "key"),
+            "receipts": _listed(receipts, "key"),
             "insert_event": _insert(events, without=("position",)),
             "insert_event_at": _insert(events),
             "insert_move": _insert(moves),
@@ -256,10 +263,8 @@ def _tokens() -> dict[str, ClauseElement]:
     return found | {
         "insert_token": _insert(tokens),
         "update_token": _update(tokens, "token_id", without=("digest",)),
-        "tokens": select(*_read(tokens))
-        .where(t.token_id > bindparam("after"))
-        .order_by(t.token_id)
-        .limit(bindparam("limit")),
+        "delete_token": _delete(tokens, "token_id"),
+        "tokens": _listed(tokens, "token_id"),
     }
 
 
@@ -270,7 +275,12 @@ def _sessions() -> dict[str, ClauseElement]:
     for name, where in {"session": _is(s.session_id), "session_secret": _is(s.digest)}.items():
         found[f"get_{name}"] = select(*_read(sessions)).where(where)
         found[f"revision_{name}"] = select(s.revision).where(where)
-    return found | {"insert_session": _insert(sessions), "update_session": _update(sessions, "session_id")}
+    return found | {
+        "insert_session": _insert(sessions),
+        "update_session": _update(sessions, "session_id"),
+        "delete_session": _delete(sessions, "session_id"),
+        "sessions": _listed(sessions, "session_id"),
+    }
 
 
 def _tally(table: Table, *where: ColumnElement[bool]) -> Select[Any]:
