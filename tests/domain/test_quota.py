@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from modelyard.domain import quota
-from modelyard.domain.quota import Allowance, Denials
+from modelyard.domain.errors import QuotaExceeded
+from modelyard.domain.quota import Allowance, Denials, require_room
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -59,3 +61,17 @@ def test_a_flood_from_many_callers_is_counted_too():
     denials = Denials()
     written = [denials.admit(f"caller {number}", NOW) is not None for number in range(1000)]
     assert sum(written) == 200
+
+
+def test_many_are_taken_whole_or_not_at_all():
+    allowance = Allowance(100, 60)
+    assert allowance.take("a", NOW, 70) == 0
+    assert allowance.take("a", NOW, 40) == 10
+    assert allowance.take("a", NOW, 30) == 0
+    assert allowance.take("a", NOW + timedelta(seconds=10), 10) == 0
+
+
+def test_a_quota_is_reached_by_its_last_one_and_passed_by_the_next():
+    require_room("models", 2, 2, "models", "wait")
+    with pytest.raises(QuotaExceeded, match=r"models would be 3, and quotas\.models allows 2; wait"):
+        require_room("models", 2, 3, "models", "wait")

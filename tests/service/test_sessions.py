@@ -9,10 +9,11 @@ import pytest
 
 from modelyard.adapters.blobs.memory import MemoryBlobs
 from modelyard.adapters.metadata.memory import MemoryMetadata
-from modelyard.domain.errors import InvalidInput, NotAuthenticated, StorageError
+from modelyard.domain.errors import InvalidInput, NotAuthenticated, NotFound, StorageError
 from modelyard.domain.permissions import Grant
 from modelyard.domain.records import Actor, Registry
 from modelyard.domain.sessions import PLACES, Person, challenge_of, digest_of, write_secret
+from modelyard.ports.access import EndSessions
 from modelyard.ports.metadata import Changes, EventQuery, Put, SessionSecretKey
 from modelyard.scanning.scanner import TracingScanner
 from modelyard.service.local import LocalService
@@ -176,3 +177,64 @@ def test_a_login_with_other_grants_ends_the_sessions_that_have_the_old_ones(sess
         with pytest.raises(NotAuthenticated):
             sessions.recognise(gone)
     assert sessions.recognise(newest).grants == less.grants
+
+
+# --- by an administrator ----------------------------------------------------------------------------------------------
+
+
+def test_sessions_are_listed_without_anything_to_recognise_them_by(sessions, service):
+    secret = sessions.open(ADA, **LIFE, once="1")
+    sessions.open_code(ADA, CHALLENGE, life=timedelta(hours=1), once="2")
+    first, second = service.list_sessions().items
+    assert (first.owner, first.state(service.clock.now()), first.challenge) == (Actor(name="ada"), "open", "")
+    assert second.challenge == "code"
+    assert first.digest == second.digest == ""
+    assert digest_of(secret) not in repr(service.list_sessions())
+    assert CHALLENGE not in repr(service.list_sessions())
+
+
+def test_the_list_goes_on_where_a_page_ended(sessions, service):
+    for once in "123":
+        sessions.open(ADA, **LIFE, once=once)
+    page = service.list_sessions(limit=2)
+    rest = service.list_sessions(limit=2, after=page.next)
+    assert [each.session_id[-2:] for each in (*page.items, *rest.items)] == [".0", ".1", ".2"]
+
+
+def test_one_session_is_ended_by_its_id_and_all_of_a_person_by_name(sessions, service):
+    bob = Person(key="b" * 32, name="bob", grants=ADA.grants)
+    first, second, third = (sessions.open(ADA, **LIFE, once=once) for once in "123")
+    others = sessions.open(bob, **LIFE, once="4")
+    (ended,) = service.end_sessions(EndSessions(who=stored(service, second).session_id))
+    assert (ended.ended_at, ended.digest) == (service.clock.now(), "")
+    assert ended.state(service.clock.now()) == "ended"
+    with pytest.raises(NotAuthenticated):
+        sessions.recognise(second)
+    assert sessions.recognise(first)
+    assert len(service.end_sessions(EndSessions(who="ada"))) == 2
+    for gone in (first, third):
+        with pytest.raises(NotAuthenticated):
+            sessions.recognise(gone)
+    assert sessions.recognise(others)
+
+
+def test_who_ended_whose_sessions_and_why_is_one_event(sessions, service):
+    for once in "12":
+        sessions.open(ADA, **LIFE, once=once)
+    service.end_sessions(EndSessions(who="ada", reason="laptop stolen"))
+    (event,) = service.store.find(EventQuery(model_key="", newest_first=True, limit=1)).items
+    assert (event.actor, event.action, event.reason) == ("root", "session.ended", "laptop stolen")
+    key = f"session:{ADA.key}."
+    assert event.before == {f"{key}0.open": True, f"{key}1.open": True}
+    assert event.after[f"{key}0.open"] is False
+    assert event.after[f"{key}1.owner"] == "ada"
+
+
+def test_what_is_not_open_cannot_be_ended(sessions, service):
+    secret = sessions.open(ADA, **LIFE, once="1")
+    place = stored(service, secret).session_id
+    service.clock.advance(days=1)
+    assert service.list_sessions().items[0].state(service.clock.now()) == "over"
+    for who in (place, "ada", "nobody", ""):
+        with pytest.raises(NotFound, match="no open session"):
+            service.end_sessions(EndSessions(who=who))

@@ -1,18 +1,21 @@
-"""Requests for tokens from what people write: ``writer on risk/*``."""
+"""Requests for tokens from what people write (``writer on risk/*``), and lists of who may call."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from modelyard.client.arguments import found
 from modelyard.domain.errors import InvalidInput
 from modelyard.domain.permissions import Grant, parse_grant
 from modelyard.domain.records import Actor
+from modelyard.domain.sessions import Session
 from modelyard.domain.tokens import LONGEST, Token
+from modelyard.ports.metadata import Page
 from modelyard.ports.service import CreateToken, RegistryService
 
+T = TypeVar("T")
 LIFE = 90.0
 """Days that a token lives unless it is said otherwise."""
 
@@ -58,9 +61,18 @@ def _grants(given: Any) -> Iterator[Grant]:
 
 def every(service: RegistryService) -> Iterator[Token]:
     """All tokens, in the order in which they were made."""
+    return _pages(service.list_tokens)
+
+
+def every_session(service: RegistryService) -> Iterator[Session]:
+    """All sessions, person by person."""
+    return _pages(service.list_sessions)
+
+
+def _pages(ask: Callable[[int, str | None], Page[T]]) -> Iterator[T]:
     after: str | None = None
     while True:
-        page = service.list_tokens(500, after)
+        page = ask(500, after)
         yield from page.items
         if (after := page.next) is None:
             return

@@ -201,13 +201,28 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """Records that were past use: answers to repeated requests, sessions that are over, tokens that ended long ago."""
+
+    receipts: int = 0
+    sessions: int = 0
+    tokens: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.receipts or self.sessions or self.tokens)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
-    """What collection freed, or would free: ``versions`` lose their bytes, ``blobs`` go, ``freed`` bytes return."""
+    """What collection freed, or would free: ``versions`` lose their bytes, ``blobs`` go, ``freed`` bytes return,
+    ``forgotten`` records are dropped.
+    """
 
     dry_run: bool
     versions: tuple[str, ...] = ()
     blobs: tuple[str, ...] = ()
     freed: int = 0
+    forgotten: Forgotten = Forgotten()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

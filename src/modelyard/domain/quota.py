@@ -1,4 +1,7 @@
-"""Counting what comes too often: pure bookkeeping, with the time as an argument and memory that cannot grow."""
+"""How much there may be, and counting what comes too often.
+
+Pure bookkeeping, with the time as an argument and memory that cannot grow.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,49 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from modelyard.domain.errors import QuotaExceeded
+
 MOST_NAMES: Final = 10_000
 """Names that are told apart; those asked about longest ago are forgotten first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quotas:
+    """How much a registry takes in; ``None``: as much as comes.
+
+    Attributes:
+        models: Models.
+        versions_per_model: Versions of one model, deleted ones not counted.
+        bytes_per_model: Their bytes, before equal ones are shared.
+        bytes_per_namespace: The same over all models whose names begin with one ``namespace/``.
+        bytes_stored: Bytes of all that is stored, after equal ones are shared.
+    """
+
+    models: int | None = None
+    versions_per_model: int | None = None
+    bytes_per_model: int | None = None
+    bytes_per_namespace: int | None = None
+    bytes_stored: int | None = None
+
+
+def require_room(quota: str, limit: int, found: int, what: str, way_out: str) -> None:
+    """Refuse what would go beyond a quota.
+
+    Args:
+        quota: The setting, below ``quotas``.
+        limit: How much it grants.
+        found: How much there would be.
+        what: What is counted, for people.
+        way_out: What to do about it.
+
+    Raises:
+        QuotaExceeded: There would be too much.
+    """
+    if found > limit:
+        raise QuotaExceeded(
+            f"{what} would be {found:,}, and quotas.{quota} allows {limit:,}; {way_out}",
+            data={"quota": quota, "limit": limit, "found": found},
+        )
 
 
 @dataclass(slots=True)
@@ -31,14 +75,14 @@ class Allowance:
         self._lock = threading.Lock()
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
-    def take(self, name: str, now: datetime) -> float:
-        """Take one; 0 if there was one left, else the seconds until there is."""
+    def take(self, name: str, now: datetime, amount: float = 1) -> float:
+        """Take one, or ``amount``; 0 if there were so many, else nothing is taken: the seconds until there are."""
         with self._lock:
             bucket = self._filled(name, now)
-            if bucket.left >= 1:
-                bucket.left -= 1
+            if bucket.left >= amount:
+                bucket.left -= amount
                 return 0.0
-            return (1 - bucket.left) / self._rate
+            return (amount - bucket.left) / self._rate
 
     def _filled(self, name: str, now: datetime) -> _Bucket:
         bucket = self._buckets.pop(name, None) or _Bucket(self._burst, now)

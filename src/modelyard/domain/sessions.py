@@ -79,6 +79,17 @@ class Session:
     ended_at: datetime | None = None
     revision: int = 0
 
+    def state(self, now: datetime) -> str:
+        """``open``, ``over`` (too old, or unused for too long) or ``ended``."""
+        if self.ended_at is not None:
+            return "ended"
+        return "open" if self.is_open(now) else "over"
+
+    @property
+    def person(self) -> str:
+        """What stands for the person whatever they are called; see ``person_key``."""
+        return self.session_id.rpartition(".")[0]
+
     def is_open(self, now: datetime) -> bool:
         """Whether it still counts: not ended, not too old, not idle for too long."""
         idle = now - self.used_at >= timedelta(seconds=self.idle_seconds)

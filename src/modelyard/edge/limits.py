@@ -18,6 +18,7 @@ class Limits:
         requests: Under way at once.
         requests_per_caller: Of these, from one address.
         rate: Requests a second from one address, or under one token, over some seconds.
+        upload_bytes_a_day: Bytes of files that one caller, by name, may send; ``None``: as many as it likes.
         header_bytes: Of a request's address and headers.
         header_seconds: From a connection's first moment, or the end of the last request, to the end of the headers
             once they have begun.
@@ -29,6 +30,7 @@ class Limits:
     requests: int = 256
     requests_per_caller: int = 128
     rate: int = 5000
+    upload_bytes_a_day: int | None = None
     header_bytes: int = 32 * 1024
     header_seconds: float = 15
     stall_seconds: float = 30

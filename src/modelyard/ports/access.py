@@ -39,6 +39,14 @@ class RevokeToken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndSessions:
+    """End people's sessions at once. ``who``: the id of one, or somebody's name: all of theirs."""
+
+    who: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """What a reference is about: the model's name as stored, and the version's stage where one is named."""
 
@@ -71,6 +79,14 @@ class Access(Protocol):
 
     def subject_of_experiment(self, experiment: str) -> Subject | None:
         """The model of an experiment; ``None`` if there is none."""
+        ...
+
+    def require_room(self) -> None:
+        """Whether more bytes could become a version at all, known to some seconds.
+
+        Raises:
+            QuotaExceeded: All the room is taken.
+        """
         ...
 
     def note_upload(self, actor: Actor, digest: str) -> None:

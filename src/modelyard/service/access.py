@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from modelyard.domain import events, tokens
+from modelyard.domain import events, leftovers, tokens
 from modelyard.domain.canonical import fingerprint
 from modelyard.domain.errors import (
     Conflict,
@@ -43,6 +43,7 @@ from modelyard.ports.metadata import (
 from modelyard.service import experiments, resolve
 from modelyard.service.draft import Draft
 from modelyard.service.pages import every
+from modelyard.service.quota import Room
 
 if TYPE_CHECKING:
     from modelyard.service.local import LocalService
@@ -50,9 +51,6 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("modelyard")
 FIRST_LIFE: Final = timedelta(days=7)
 """How long the token of the first administrator lives: long enough to make a better one."""
-
-UPLOADED_LATELY: Final = timedelta(days=1)
-"""How long it counts that somebody sent bytes; after that they have to be sent again or be readable."""
 
 
 # --- making and ending -----------------------------------------------------------------------------------------------
@@ -201,6 +199,7 @@ class ServiceAccess:
     def __init__(self, service: LocalService) -> None:
         self._service = service
         self._denials = Denials()
+        self._room = Room(service)
 
     def recognise(self, secret: str) -> Principal:
         digest = tokens.digest_of(secret)
@@ -274,6 +273,11 @@ class ServiceAccess:
         except (InvalidInput, NotFound):
             return None
 
+    # --- room ---------------------------------------------------------------------------------------------------------
+
+    def require_room(self) -> None:
+        self._room.require()
+
     # --- possession --------------------------------------------------------------------------------------------------
 
     def note_upload(self, actor: Actor, digest: str) -> None:
@@ -297,9 +301,9 @@ class ServiceAccess:
 
     def uploaded(self, actor: Actor, digest: str) -> bool:
         found = self._service.store.get(_upload_key(actor, check_digest(digest)))
-        return found is not None and self._service.clock.now() - found.at <= UPLOADED_LATELY
+        return found is not None and not leftovers.is_past(found, self._service.clock.now())
 
 
 def _upload_key(actor: Actor, digest: str) -> ReceiptKey:
     """Keys of other receipts begin otherwise, so that no request can forge one of these."""
-    return ReceiptKey(f"upload:{fingerprint([actor.kind, actor.name, digest])}")
+    return ReceiptKey(f"{leftovers.UPLOAD}{fingerprint([actor.kind, actor.name, digest])}")

@@ -9,7 +9,7 @@ any commit keeps trying, so a row that was absent when a registration read it ca
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ from modelyard.ports.metadata import (
     VersionQuery,
 )
 from modelyard.ports.service import Collect
-from modelyard.service import manifests, resolve
+from modelyard.service import housing, leftovers, manifests, resolve
 from modelyard.service.draft import Draft, change, touched
 from modelyard.service.pages import every
 
@@ -53,15 +53,18 @@ def collect(service: LocalService, request: Collect) -> Collected:
             service.decide(partial(_collect_version, service, version, cutoff))
         freed = [*_finish(service), *_free_rows(service, cutoff), *_free_strays(service, cutoff)]
         _bury(service)
+        housing.tidy(service)
         service.blobs.sweep(older_than_seconds=request.grace_days * 86_400)
+    forgotten = leftovers.forget(service)
     manifests.drain(service, limit=None)
     done = Collected(
         dry_run=False,
         versions=tuple(v.model_id for v in doomed),
         blobs=tuple(b.digest for b in freed),
         freed=sum(b.size for b in freed),
+        forgotten=forgotten,
     )
-    if done.versions or done.blobs:
+    if done.versions or done.blobs or done.forgotten:
         _note(service, done)
     return done
 
@@ -111,6 +114,7 @@ def _plan(service: LocalService, doomed: list[ModelVersion], cutoff: datetime) -
         versions=tuple(v.model_id for v in doomed),
         blobs=tuple(freed),
         freed=sum(freed.values()),
+        forgotten=leftovers.due(service),
     )
 
 
@@ -179,9 +183,12 @@ def _remove(service: LocalService, row: Blob) -> Blob:
 
 
 def finish_one(service: LocalService, row: Blob) -> None:
-    """Finish the removal of a blob whose collector is gone; nothing happens while it lives."""
+    """Finish the removal of a blob whose collector is gone; nothing happens while it lives.
+
+    Nothing is waited for here: whoever asks may be keeping all other writers out.
+    """
     try:
-        with service.blobs.collecting():
+        with service.blobs.collecting(patient=False):
             current = service.store.get(BlobKey(row.digest))
             if current is not None and current.state == "deleting":
                 _remove(service, current)
@@ -223,10 +230,11 @@ def _bury(service: LocalService) -> None:
 
 def _note(service: LocalService, done: Collected) -> None:
     """One event in the registry's own chain."""
+    forgotten = {name: count for name, count in asdict(done.forgotten).items() if count}
     note(
         service,
         "registry.collected",
-        {"versions": list(done.versions), "blobs": len(done.blobs), "freed": done.freed},
+        {"versions": list(done.versions), "blobs": len(done.blobs), "freed": done.freed} | forgotten,
     )
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any, overload
 
 from modelyard.domain.experiments import Experiment, Exposure, Outcome
-from modelyard.domain.records import Blob, Event, Model, ModelVersion, Move, Source
+from modelyard.domain.records import Blob, Event, Model, ModelVersion, Move, Receipt, Source
+from modelyard.domain.sessions import Session
 from modelyard.domain.tokens import Token
 from modelyard.ports.lineage import Brief, BriefQuery, Edge, EdgeQuery, SourceQuery
 from modelyard.ports.metadata import (
@@ -20,6 +21,8 @@ from modelyard.ports.metadata import (
     MoveQuery,
     OutcomeQuery,
     Page,
+    ReceiptQuery,
+    SessionQuery,
     TokenQuery,
     VersionQuery,
 )
@@ -51,6 +54,10 @@ def every(store: MetadataStore, query: OutcomeQuery) -> Iterator[Outcome]: ...
 def every(store: MetadataStore, query: ExposureQuery) -> Iterator[Exposure]: ...
 @overload
 def every(store: MetadataStore, query: TokenQuery) -> Iterator[Token]: ...
+@overload
+def every(store: MetadataStore, query: SessionQuery) -> Iterator[Session]: ...
+@overload
+def every(store: MetadataStore, query: ReceiptQuery) -> Iterator[Receipt]: ...
 def every(store: MetadataStore, query: Any) -> Iterator[Any]:
     """All answers in the query's order; its own ``limit`` and ``after`` do not count."""
     after: str | None = None

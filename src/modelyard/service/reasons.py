@@ -11,6 +11,7 @@ from modelyard.ports.service import (
     CreateToken,
     Delete,
     DeleteAlias,
+    EndSessions,
     Link,
     Promote,
     PromoteWinner,
@@ -45,6 +46,7 @@ Reasoned = TypeVar(
     PromoteWinner,
     CreateToken,
     RevokeToken,
+    EndSessions,
 )
 
 

@@ -6,25 +6,92 @@ No secret is in a record, an event or a log.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from modelyard.domain import sessions
-from modelyard.domain.errors import Conflict, NotAuthenticated, StorageError
+from modelyard.domain import leftovers, sessions
+from modelyard.domain.errors import Conflict, NotAuthenticated, NotFound, StorageError
 from modelyard.domain.permissions import Principal, check_grants
+from modelyard.domain.query import check_limit
 from modelyard.domain.records import Actor, Receipt
 from modelyard.domain.sessions import Person, Session
+from modelyard.domain.spelling import quoted
 from modelyard.domain.tokens import NewToken, check_owner
-from modelyard.ports.access import CreateToken
-from modelyard.ports.metadata import Changes, Put, ReceiptKey, SessionKey, SessionSecretKey
+from modelyard.ports.access import CreateToken, EndSessions
+from modelyard.ports.metadata import (
+    Changes,
+    Page,
+    Put,
+    ReceiptKey,
+    SessionKey,
+    SessionQuery,
+    SessionSecretKey,
+)
 from modelyard.service.access import told_of_registry
 from modelyard.service.draft import Draft
+from modelyard.service.pages import every
 
 if TYPE_CHECKING:
     from modelyard.service.local import LocalService
+
+
+def list_(service: LocalService, limit: int, after: str | None) -> Page[Session]:
+    """Sessions as they may be shown, person by person."""
+    page = service.store.find(SessionQuery(limit=check_limit(limit), after=after))
+    return replace(page, items=tuple(map(_shown, page.items)))
+
+
+def end(service: LocalService, request: EndSessions) -> tuple[Session, ...]:
+    """End open sessions: one by its id, or all of whoever has a name.
+
+    Raises:
+        NotFound: None that is open has that id or belongs to somebody called so.
+    """
+
+    def step() -> tuple[tuple[Session, ...], Draft]:
+        now = service.clock.now()
+        meant = [each for each in _meant(service, request.who) if each.is_open(now)]
+        if not meant:
+            raise NotFound(
+                f"no open session has the id {quoted(request.who)} or belongs to somebody of that name; list the "
+                "sessions to see which there are"
+            )
+        ended = [replace(each, ended_at=now, revision=each.revision + 1) for each in meant]
+        draft = told_of_registry(
+            service,
+            service.actor,
+            "session.ended",
+            subject=f"session:{meant[0].session_id}",
+            before={f"session:{each.session_id}.open": True for each in meant},
+            after={key: value for each in meant for key, value in _told(each)},
+            reason=request.reason,
+        )
+        for each in ended:
+            draft.put(each)
+        return tuple(map(_shown, ended)), draft
+
+    return service.decide(step)
+
+
+def _told(session: Session) -> Iterator[tuple[str, Any]]:
+    key = f"session:{session.session_id}"
+    yield f"{key}.open", False
+    yield f"{key}.owner", session.owner.name
+
+
+def _meant(service: LocalService, who: str) -> Iterator[Session]:
+    if (found := service.store.get(SessionKey(who))) is not None:
+        yield found
+        return
+    yield from (each for each in every(service.store, SessionQuery()) if each.owner.name == who)
+
+
+def _shown(session: Session) -> Session:
+    """Without what its secret or its program could be recognised by."""
+    return replace(session, digest="", challenge="code" if session.challenge else "")
 
 
 class ServiceSessions:
@@ -127,8 +194,9 @@ class ServiceSessions:
             if found is None or not found.is_open(now):
                 return False, None
             if everywhere:
-                person = found.session_id.rpartition(".")[0]
-                others = [each for each in self._places(person) if each is not None and each.is_open(now)]
+                others = [
+                    each for each in self._places(found.person) if each is not None and each.is_open(now)
+                ]
             else:
                 others = [found]
             return True, self._ended(found, others, now)
@@ -166,4 +234,4 @@ class ServiceSessions:
 
 def _completed(once: str) -> ReceiptKey:
     """Keys of other receipts begin otherwise."""
-    return ReceiptKey(f"login:{once}")
+    return ReceiptKey(f"{leftovers.LOGIN}{once}")

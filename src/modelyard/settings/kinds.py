@@ -17,6 +17,7 @@ _NUMBER = (
     r"|0[xob][0-9a-fA-F_]+|[+-]?\.(inf|nan)"
 )
 _PATTERN = r"[^\W\d]\w*(\.[^\W\d]\w*)*(\.\*|\.[^\W\d]\w*)"
+_SIZE = r"([0-9]{1,15})[ ]?(?:([KMGT])(i?)B?|B)?"
 _URL = r"[A-Za-z][A-Za-z0-9+.-]*://.+"
 
 
@@ -81,6 +82,14 @@ def _read_text(text: str) -> str:
     return text
 
 
+def _read_size(text: str) -> int:
+    found = re.fullmatch(_SIZE, text, re.ASCII | re.IGNORECASE)
+    if found is None:
+        raise ValueError(text)
+    unit: int = (1024 if found[3] else 1000) ** " KMGT".index((found[2] or " ").upper())
+    return int(found[1]) * unit
+
+
 def _read_switch(text: str) -> bool:
     if text.lower() not in _WORDS:
         raise ValueError(text)
@@ -111,6 +120,7 @@ TEXT = Kind(label="text", expects="text that is not empty", read=_read_text, tex
 TEXTS = Kind(label="list of texts", expects="a list of texts", read=_read_text, text=True, many=True)
 URL = Kind(label="URL", expects="a URL such as scheme://host/name", read=_read_url, text=True, private=True)
 ADDRESS = Kind(label="URL or folder", expects="a URL or folder", read=_read_text, text=True, private=True)
+SIZE = Kind(label="size", expects="a number of bytes such as 20GiB, 500MB or 1000000", read=_read_size)
 SWITCH = Kind(label="true or false", expects="true or false", read=_read_switch, bare=True)
 COMPRESSION = Kind(
     label="true, false or 0-9",

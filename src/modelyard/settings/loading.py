@@ -13,7 +13,7 @@ from modelyard.domain.errors import InvalidConfig
 from modelyard.settings.findings import Findings
 from modelyard.settings.kinds import SWITCH
 from modelyard.settings.model import Settings
-from modelyard.settings.table import Setting, quoted, sections, suggestion, table
+from modelyard.settings.table import VARIABLES, Setting, quoted, sections, suggestion, table
 
 DEFAULT_LOCATION = "./model_registry"
 SEARCHED = ("configs/registry_config.yaml", "modelyard.yaml")
@@ -21,6 +21,8 @@ SEARCHED = ("configs/registry_config.yaml", "modelyard.yaml")
 
 # Kubernetes and container links put such variables beside every service called "modelyard-...".
 _FROM_CONTAINERS = r".*_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+
+_OWN = frozenset(name for name, _ in VARIABLES)
 
 
 def load(
@@ -150,7 +152,7 @@ def _read_environment(env: Mapping[str, str], found: Findings) -> None:
     known = {setting.variable: setting for setting in table().values()}
     for name in sorted(name for name in env if name.startswith("MODELYARD_")):
         text = env[name].strip()
-        if not text or _is_from_containers(name, text, known):
+        if not text or name in _OWN or _is_from_containers(name, text, known):
             continue
         if name in known:
             _read_variable(known[name], text, found)

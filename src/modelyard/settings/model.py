@@ -7,7 +7,6 @@ to a part that is not built yet: it is accepted, shown as "not active yet", and 
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Any
 
 from modelyard.settings.kinds import (
     ADDRESS,
@@ -17,52 +16,21 @@ from modelyard.settings.kinds import (
     TEXT,
     TEXTS,
     URL,
-    Kind,
     choice,
     whole,
 )
+from modelyard.settings.model_server import CacheSettings as CacheSettings
+from modelyard.settings.model_server import DirectSettings as DirectSettings
+from modelyard.settings.model_server import LimitSettings as LimitSettings
+from modelyard.settings.model_server import QuotaSettings as QuotaSettings
+from modelyard.settings.model_server import ServerSettings as ServerSettings
 from modelyard.settings.record import Record, record
+from modelyard.settings.row import Row as Row
+from modelyard.settings.row import section as section
+from modelyard.settings.row import setting as setting
 
 COMPRESS_LEVEL = 3
 """What ``true`` means for joblib: past level 3, zlib costs time and saves next to nothing."""
-
-
-@record
-class Row(Record):
-    """What is said about a setting beside its name and default.
-
-    Attributes:
-        kind: What it may hold.
-        help: One sentence for people.
-        active: Whether the running build does anything with it.
-        built: If not empty, the only values that are active.
-        secret: Never shown, printed or quoted in an error.
-    """
-
-    kind: Kind
-    help: str
-    active: bool = False
-    built: tuple[str, ...] = ()
-    secret: bool = False
-
-
-def setting(
-    default: object,
-    kind: Kind,
-    text: str,
-    *,
-    active: bool = False,
-    built: tuple[str, ...] = (),
-    secret: bool = False,
-) -> Any:
-    """A field with its row. Secrets and URLs, which may carry a password, stay out of ``repr``."""
-    row = Row(kind=kind, help=text, active=active, built=built, secret=secret)
-    return field(default=default, metadata={"row": row}, repr=not (secret or kind.private))
-
-
-def section(kind: type) -> Any:
-    """A field that holds a record of further settings."""
-    return field(default_factory=kind, metadata={"section": kind})
 
 
 @record
@@ -132,6 +100,13 @@ class StorageSettings(Record):
     """Where bytes are kept."""
 
     backend: str = setting("local", choice("local", "s3", "gcs", "azure"), "Kind of store.", active=True)
+    buckets: tuple[str, ...] = setting(
+        (),
+        TEXTS,
+        "Buckets or prefixes of their own for some models, such as `risk/* -> s3://risk-models/live`; the first that "
+        "matches counts, and all other models use the bucket below.",
+        active=True,
+    )
     local: LocalStorageSettings = section(LocalStorageSettings)
     s3: S3Settings = section(S3Settings)
     gcs: GcsSettings = section(GcsSettings)
@@ -371,79 +346,6 @@ class LoggingSettings(Record):
 
 
 @record
-class LimitSettings(Record):
-    """How much a server takes before it says no."""
-
-    connections: int = setting(
-        8192, whole(1, 1_000_000), "Connections that may be open at once, for each worker.", active=True
-    )
-    requests: int = setting(
-        256, whole(1, 100_000), "Requests that may be under way at once, for each worker.", active=True
-    )
-    requests_per_caller: int = setting(
-        128, whole(1, 100_000), "How many of them may come from one address.", active=True
-    )
-    rate: int = setting(
-        5000,
-        whole(1, 1_000_000),
-        "Requests a second from one address or token, for each worker.",
-        active=True,
-    )
-    header_bytes: int = setting(
-        32768,
-        whole(1024, 1_048_576),
-        "Bytes that the address and the headers of a request may take.",
-        active=True,
-    )
-    header_seconds: int = setting(
-        15, whole(1, 3600), "Seconds in which a request's headers must have arrived.", active=True
-    )
-    stall_seconds: int = setting(
-        30, whole(1, 3600), "Seconds in which a body must bring, or a reader take, 16 KiB more.", active=True
-    )
-    idle_seconds: int = setting(
-        45, whole(1, 3600), "Seconds that a connection is kept open between two requests.", active=True
-    )
-
-
-@record
-class ServerSettings(Record):
-    """`modelyard server`."""
-
-    host: str = setting("127.0.0.1", TEXT, "Address to listen on.", active=True)
-    port: int = setting(8000, whole(0, 65535), "Port to listen on; 0 takes a free one.", active=True)
-    workers: int = setting(1, whole(1, 256), "Processes that answer.", active=True)
-    public_url: str | None = setting(
-        None, URL, "Address that callers use, such as the proxy's; if not set: host and port.", active=True
-    )
-    hosts: tuple[str, ...] = setting(
-        (), TEXTS, "Further names by which callers may address the server.", active=True
-    )
-    behind_proxy: tuple[str, ...] = setting(
-        (),
-        TEXTS,
-        "Addresses or networks of the proxies in front, which end TLS and whose `X-Forwarded-*` is believed.",
-        active=True,
-    )
-    tls_cert: str | None = setting(None, TEXT, "File with the certificate and its chain, PEM.", active=True)
-    tls_key: str | None = setting(None, TEXT, "File with the private key, PEM.", active=True)
-    log_format: str = setting(
-        "auto",
-        choice("auto", "json", "text"),
-        "Form of log lines; `auto` is text at a terminal and JSON elsewhere.",
-        active=True,
-    )
-    access_log: bool = setting(True, SWITCH, "Write one line for each request.", active=True)
-    grace: int = setting(
-        30,
-        whole(0, 3600),
-        "Seconds that requests under way may take after the server was told to stop.",
-        active=True,
-    )
-    limits: LimitSettings = section(LimitSettings)
-
-
-@record
 class Settings(Record):
     """Everything that can be configured. ``Settings()`` is all defaults; ``load()`` reads file and variables.
 
@@ -465,6 +367,8 @@ class Settings(Record):
     persistence: PersistenceSettings = section(PersistenceSettings)
     logging: LoggingSettings = section(LoggingSettings)
     server: ServerSettings = section(ServerSettings)
+    quotas: QuotaSettings = section(QuotaSettings)
+    cache: CacheSettings = section(CacheSettings)
     file: str | None = field(default=None, compare=False)
     sources: tuple[tuple[str, str], ...] = field(default=(), compare=False, repr=False)
 

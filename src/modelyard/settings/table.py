@@ -18,6 +18,7 @@ VARIABLES = (
     ("MODELYARD_CONFIG", "Configuration file; goes before the files that are looked for."),
     ("MODELYARD_CONFIG_DIR", "Folder of the user's own files, instead of `$XDG_CONFIG_HOME/modelyard`."),
     ("MODELYARD_TOKEN", "Token for a server; goes before what `modelyard login` fetched."),
+    ("MODELYARD_CACHE", "Folder for bytes fetched from servers, instead of `$XDG_CACHE_HOME/modelyard`."),
 )
 """Variables that stand for no key of the file, each with its meaning."""
 

@@ -12,8 +12,16 @@ from modelyard.domain.errors import Conflict
 from modelyard.domain.permissions import Action, Grant
 from modelyard.domain.records import Actor, ModelStage
 from modelyard.domain.sessions import Session
-from modelyard.ports.metadata import Changes, Guard, MetadataStore, SessionKey, SessionSecretKey
-from modelyard.testing.metadata import T0, changed, put, seed
+from modelyard.ports.metadata import (
+    Changes,
+    Drop,
+    Guard,
+    MetadataStore,
+    SessionKey,
+    SessionQuery,
+    SessionSecretKey,
+)
+from modelyard.testing.metadata import T0, changed, everything, put, seed
 
 
 def a_session(number: int = 1, **fields: Any) -> Session:
@@ -88,3 +96,21 @@ class SessionRecordsContract:
         seed(store, changed(a_session(), ended_at=T0))
         with pytest.raises(Conflict):
             store.commit(Changes(puts=(put(a_session(3)),), guards=(guard,)))
+
+    def test_sessions_are_listed_person_by_person(self, store: MetadataStore) -> None:
+        assert everything(store, SessionQuery()) == []
+        places = [a_session(number, session_id=f"{number // 3:032x}.{number % 3}") for number in range(1, 7)]
+        seed(store, *reversed(places))
+        assert everything(store, SessionQuery(limit=2)) == places
+
+    def test_a_session_is_dropped_only_at_the_revision_that_was_read(self, store: MetadataStore) -> None:
+        seed(store, a_session(), a_session(2))
+        key = SessionKey(a_session().session_id)
+        with pytest.raises(Conflict):
+            store.commit(Changes(drops=(Drop(key=key, expected=2),)))
+        store.commit(Changes(drops=(Drop(key=key, expected=1),)))
+        assert store.get(key) is None
+        assert store.get(SessionSecretKey(a_session().digest)) is None
+        assert everything(store, SessionQuery()) == [a_session(2)]
+        seed(store, a_session())
+        assert store.get(SessionSecretKey(a_session().digest)) == a_session()

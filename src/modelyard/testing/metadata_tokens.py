@@ -12,7 +12,7 @@ from modelyard.domain.errors import Conflict
 from modelyard.domain.permissions import Action, Grant
 from modelyard.domain.records import Actor, ModelStage
 from modelyard.domain.tokens import Token
-from modelyard.ports.metadata import Changes, Guard, MetadataStore, SecretKey, TokenKey, TokenQuery
+from modelyard.ports.metadata import Changes, Drop, Guard, MetadataStore, SecretKey, TokenKey, TokenQuery
 from modelyard.testing.metadata import T0, changed, everything, put, seed
 
 
@@ -88,3 +88,14 @@ class TokenRecordsContract:
             with pytest.raises(Conflict):
                 store.commit(Changes(guards=(Guard(key=key, expected=2),)))
             store.commit(Changes(guards=(Guard(key=key, expected=1),)))
+
+    def test_a_token_is_dropped_only_at_the_revision_that_was_read(self, store: MetadataStore) -> None:
+        seed(store, a_token(), a_token(2))
+        key = TokenKey(a_token().token_id)
+        with pytest.raises(Conflict):
+            store.commit(Changes(drops=(Drop(key=key, expected=2),)))
+        store.commit(Changes(drops=(Drop(key=key, expected=1),)))
+        assert store.get(key) is None
+        assert store.get(SecretKey(a_token().digest)) is None
+        assert everything(store, TokenQuery()) == [a_token(2)]
+        seed(store, a_token(3, digest=a_token().digest))

@@ -147,3 +147,8 @@ class Admitting(ServiceRoom):
         self.make(service)
         made = self.token(service)
         assert made.token.token_id not in repr(service.export())
+
+    def test_where_nobody_logged_in_there_is_no_session_to_end(self, service: RegistryService) -> None:
+        assert service.list_sessions().items == ()
+        with pytest.raises(NotFound):
+            service.end_sessions(ask.EndSessions(who="ann"))

@@ -7,13 +7,15 @@ from typing import Any
 
 from modelyard.adapters.metadata import statements_sqlite as sql
 from modelyard.adapters.metadata.rows_sessions import SESSION, read_session
+from modelyard.adapters.metadata.sql_listed import listed
 from modelyard.domain.errors import IntegrityError
-from modelyard.ports.metadata import SessionKey, SessionSecretKey
+from modelyard.ports.metadata import SessionKey, SessionQuery, SessionSecretKey
 
 GETTERS: Mapping[type, tuple[str, Any]] = {
     SessionKey: (sql.GET_SESSION, read_session),
     SessionSecretKey: (sql.GET_SESSION_SECRET, read_session),
 }
+FINDERS: Mapping[type, Any] = {SessionQuery: listed(sql.SESSIONS, read_session)}
 
 
 def findings(connection: Any) -> Iterator[str]:

@@ -1,16 +1,15 @@
-"""Questions about tokens: fixed statements, one page each, and what is wrong with their rows."""
+"""Questions about tokens: a page of them, and what is wrong with their rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from modelyard.adapters.metadata import paging
 from modelyard.adapters.metadata import statements_sqlite as sql
 from modelyard.adapters.metadata.rows_tokens import TOKEN, read_token
+from modelyard.adapters.metadata.sql_listed import listed
 from modelyard.domain.errors import IntegrityError
-from modelyard.domain.tokens import Token
-from modelyard.ports.metadata import Page, SecretKey, TokenKey, TokenQuery
+from modelyard.ports.metadata import SecretKey, TokenKey, TokenQuery
 
 GETTERS: Mapping[type, tuple[str, Any]] = {
     TokenKey: (sql.GET_TOKEN, read_token),
@@ -18,15 +17,7 @@ GETTERS: Mapping[type, tuple[str, Any]] = {
 }
 
 
-def tokens(connection: Any, query: TokenQuery) -> Page[Token]:
-    (after,) = paging.unseal(query, query.after) if query.after else ("",)
-    found = connection.execute(sql.TOKENS, {"after": after, "limit": query.limit + 1}).fetchall()
-    kept = tuple(read_token(row) for row in found[: query.limit])
-    more = len(found) > query.limit
-    return Page(items=kept, next=paging.seal(query, [kept[-1].token_id]) if more else None)
-
-
-FINDERS: Mapping[type, Any] = {TokenQuery: lambda _, connection, query: tokens(connection, query)}
+FINDERS: Mapping[type, Any] = {TokenQuery: listed(sql.TOKENS, read_token)}
 
 
 def findings(connection: Any) -> Iterator[str]:
