@@ -1,14 +1,18 @@
 """How long a decision keeps trying, what it tells, and how its parts are put together."""
 
 import hashlib
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelyard.domain.errors import Conflict
-from modelyard.ports.service import RecordMetrics
+from modelyard.domain.errors import BlobDamaged, BlobNotFound, Conflict
+from modelyard.domain.records import Actor, FileEntry
+from modelyard.ports.service import CreateVersion, RecordMetrics
 from modelyard.service import blobs, local
 from modelyard.service.audit import merkle_root
 
@@ -61,9 +65,62 @@ def test_who_lost_a_race_decides_alone_for_a_moment(service, monkeypatch):
     make(service)
     make(service)
     assert asked == [True, True]
-    service._crowded_until = 0.0
+    service._crowd.until = 0.0
     make(service)
     assert asked == [True, True]
+
+
+def test_who_lost_a_race_makes_everybody_careful_whoever_they_act_for(service, monkeypatch):
+    """A server acts for another caller with every request: what one of them learnt must not be lost with it."""
+    alone, asked, commit = service.store.alone, [], service.store.commit
+    monkeypatch.setattr(service.store, "alone", lambda: asked.append(True) or alone())
+    failures = iter([True])
+
+    def commit_later(changes):
+        if next(failures, False):
+            raise Conflict("somebody was faster")
+        commit(changes)
+
+    monkeypatch.setattr(service.store, "commit", commit_later)
+    make(service.as_actor(Actor(name="bob")))
+    make(service.as_actor(Actor(name="eve")))
+    assert asked == [True, True]
+
+
+def test_nothing_is_scanned_while_others_wait_for_the_decision(service, monkeypatch):
+    """A scan may take seconds: who expects to decide alone looks at the bytes before."""
+    held, scanned, scan = [0], [], service.scanner.scan
+
+    @contextmanager
+    def alone():
+        held[0] += 1
+        yield
+        held[0] -= 1
+
+    def watched(stream, *, size):
+        scanned.append(held[0])
+        return scan(stream, size=size)
+
+    monkeypatch.setattr(service.store, "alone", alone)
+    monkeypatch.setattr(service.scanner, "scan", watched)
+    service._crowd.until = time.monotonic() + 1000
+    made = make(service, WEIGHTS)
+    assert scanned == [0]
+    make(service, WEIGHTS)
+    assert scanned == [0]
+    assert made.scan == service.get_version("fraud").scan
+
+
+@pytest.mark.parametrize(
+    "entry", [FileEntry(path="a", size=1, digest="sha256:" + "0" * 64), None], ids=["missing", "other size"]
+)
+def test_bytes_that_are_not_there_are_left_for_the_decision_to_find(service, entry):
+    service._crowd.until = time.monotonic() + 1000
+    if entry is None:
+        there = make(service, WEIGHTS).files[0]
+        entry = replace(there, size=there.size + 1)
+    with pytest.raises((BlobNotFound, BlobDamaged)):
+        service.create_version(CreateVersion(name="fraud", files=(entry,)))
 
 
 def test_bytes_that_are_no_file_have_no_place(service):

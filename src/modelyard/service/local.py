@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -27,7 +28,9 @@ from modelyard.domain.compare import Comparison
 from modelyard.domain.errors import Conflict
 from modelyard.domain.experiments import Experiment
 from modelyard.domain.lineage_graph import LineageGraph
+from modelyard.domain.quota import Quotas
 from modelyard.domain.records import Actor, Event, Model, ModelVersion
+from modelyard.domain.sessions import Session
 from modelyard.domain.tokens import NewToken, Token
 from modelyard.ports import service as ask
 from modelyard.ports.access import Access
@@ -42,6 +45,7 @@ from modelyard.service import (
     aliases,
     audit,
     blobs,
+    bulk,
     collection,
     comparison,
     deletion,
@@ -54,6 +58,7 @@ from modelyard.service import (
     promotion,
     queries,
     rollback,
+    sessions,
     transfer,
     versions,
     withdrawals,
@@ -75,6 +80,13 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.002, 0.25
 """Seconds. Immediate retries starve writers on a busy model; jittered, doubling pauses do not."""
 
 
+@dataclass(slots=True)
+class Crowd:
+    """Until when, by ``time.monotonic``, races are likely: known to all views of one registry, whoever lost one."""
+
+    until: float = 0.0
+
+
 class LocalService:
     """``RegistryService`` over a metadata store and a blob store. Thread-safe if they are; holds no state of its own.
 
@@ -89,6 +101,7 @@ class LocalService:
             ``warn``, ``refuse`` or ``off``.
         access: Who may call, shared by all views of one registry; made if it is not given.
         statistics: Makes the tests of comparisons; without it bare numbers are compared.
+        quotas: How much is taken in.
     """
 
     def __init__(
@@ -103,6 +116,7 @@ class LocalService:
         statistics: Statistics | None = None,
         enforce_steps: str = "warn",
         access: Access | None = None,
+        quotas: Quotas = Quotas(),  # noqa: B008  (frozen)
     ) -> None:
         self.store = store
         self.blobs = blob_store
@@ -112,15 +126,25 @@ class LocalService:
         self.actor = actor
         self.enforce_steps = enforce_steps
         self.statistics: Statistics = statistics or NoStatistics()
+        self.quotas = quotas
         self._closed = False
-        self._crowded_until = 0.0
+        self._crowd = Crowd()
         self.access: Access = access or ServiceAccess(self)
 
     def as_actor(self, actor: Actor) -> LocalService:
         """The same registry on behalf of another caller."""
+        view = self._view(self.store, self.blobs, actor)
+        view._crowd = self._crowd
+        return view
+
+    def over(self, store: MetadataStore, blob_store: BlobStore) -> LocalService:
+        """The same rules over other records and bytes: for a decision that sees its changes before they are made."""
+        return self._view(store, blob_store, self.actor)
+
+    def _view(self, store: MetadataStore, blob_store: BlobStore, actor: Actor) -> LocalService:
         return LocalService(
-            self.store,
-            self.blobs,
+            store,
+            blob_store,
             self.manifests,
             clock=self.clock,
             scanner=self.scanner,
@@ -128,7 +152,13 @@ class LocalService:
             statistics=self.statistics,
             enforce_steps=self.enforce_steps,
             access=self.access,
+            quotas=self.quotas,
         )
+
+    @property
+    def crowded(self) -> bool:
+        """Whether others wait while a decision is made: whatever takes long is better done before."""
+        return time.monotonic() < self._crowd.until
 
     def decide(self, step: Callable[[], tuple[T, Draft | None]]) -> T:
         """Run ``step`` (read and judge) and commit its draft; after a conflict wait a random moment and run it again.
@@ -138,7 +168,7 @@ class LocalService:
         in vain.
         """
         pause, deadline = FIRST_PAUSE, time.monotonic() + PATIENCE
-        crowded = time.monotonic() < self._crowded_until
+        crowded = self.crowded
         while True:
             with self.store.alone() if crowded else nullcontext():
                 result, obstacle = self._attempt(step)
@@ -152,7 +182,7 @@ class LocalService:
                 self.clock.pause(random.uniform(pause / 2, pause))  # noqa: S311 - jitter, not a secret
                 pause = min(pause * 2, LONGEST_PAUSE)
             crowded = True
-            self._crowded_until = time.monotonic() + CROWDED
+            self._crowd.until = time.monotonic() + CROWDED
 
     def _attempt(
         self, step: Callable[[], tuple[T, Draft | None]]
@@ -174,6 +204,9 @@ class LocalService:
 
     def create_version(self, request: ask.CreateVersion) -> ModelVersion:
         return versions.create(self, request)
+
+    def create_versions(self, request: ask.CreateVersions) -> tuple[ask.Created, ...]:
+        return bulk.create(self, request)
 
     def get_version(self, ref: str) -> ModelVersion:
         return queries.get_version(self, ref)
@@ -319,6 +352,12 @@ class LocalService:
 
     def revoke_token(self, request: ask.RevokeToken) -> Token:
         return accessing.revoke(self, with_reason(request))
+
+    def list_sessions(self, limit: int = 100, after: str | None = None) -> Page[Session]:
+        return sessions.list_(self, limit, after)
+
+    def end_sessions(self, request: ask.EndSessions) -> tuple[Session, ...]:
+        return sessions.end(self, with_reason(request))
 
     # --- bytes ------------------------------------------------------------------------------------------------------
 

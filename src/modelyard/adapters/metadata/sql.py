@@ -16,10 +16,10 @@ from modelyard.adapters.metadata import reserve
 from modelyard.adapters.metadata.changes import check_form
 from modelyard.adapters.metadata.dialect import SQLITE
 from modelyard.adapters.metadata.migrations import migrate
-from modelyard.adapters.metadata.sql_check import findings
 from modelyard.adapters.metadata.sql_records import SqlRecords
 from modelyard.adapters.metadata.sql_write import Writer
 from modelyard.adapters.metadata.sqlite import Connections, driver
+from modelyard.adapters.metadata.watch import Watch
 from modelyard.domain.errors import NotSupported, StorageError, StorageFull
 from modelyard.ports.metadata import Changes
 
@@ -42,6 +42,7 @@ class SqlMetadata(SqlRecords):
     def __init__(self, location: str | Path) -> None:
         self.path = _path(location)
         self._connections = Connections(self.path)
+        self._watch = Watch(self.path)
         self._words: bool | None = None
 
     # --- reading -----------------------------------------------------------------------------------------------------
@@ -53,6 +54,10 @@ class SqlMetadata(SqlRecords):
     def _look(self, work: Callable[[Any], T]) -> T:
         with self._connections.snapshot() as connection:
             return work(connection)
+
+    def state(self) -> tuple[int, int, int]:
+        """Equal answers mean that nothing was committed between the two questions, by whatever process."""
+        return self._watch.state()
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -93,6 +98,10 @@ class SqlMetadata(SqlRecords):
 
     # --- the rest ----------------------------------------------------------------------------------------------------
 
+    def is_made(self) -> bool:
+        """Whether the file is there and holds something."""
+        return self.path.is_file() and self.path.stat().st_size > 0
+
     def migrate(self) -> None:
         """Make the file or bring it to the newest schema; safe when many processes do so at once.
 
@@ -105,6 +114,8 @@ class SqlMetadata(SqlRecords):
 
     def check(self) -> Sequence[str]:
         """Recompute what can be recomputed, over one snapshot; one line per finding."""
+        from modelyard.adapters.metadata.sql_check import findings
+
         lines: list[str] = []
         with self._connections.snapshot() as connection:
             try:
@@ -115,6 +126,7 @@ class SqlMetadata(SqlRecords):
 
     def close(self) -> None:
         """Close idle connections; calls still running finish first."""
+        self._watch.close()
         self._connections.close()
 
 
@@ -124,7 +136,5 @@ def _path(location: str | Path) -> Path:
         return Path(text)
     scheme, _, rest = text.partition("://")
     if scheme != "sqlite" or not rest.startswith("/") or rest == "/":
-        raise NotSupported(
-            f"metadata location {text!r}: expected a path or sqlite:///path; other databases are not built in yet"
-        )
+        raise NotSupported(f"metadata location {text!r}: expected a path or sqlite:///path")
     return Path(rest[1:])

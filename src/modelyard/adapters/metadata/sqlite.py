@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import random
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -58,6 +57,8 @@ def driver() -> Any:
     try:
         import pysqlite3
     except ImportError:
+        import sqlite3
+
         return sqlite3
     return pysqlite3
 
