@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 STATUSES: Final = tuple(
-    "200 201 202 204 206 302 304 400 401 403 404 405 409 412 413 416 421 422 428 429".split()
+    "200 201 202 204 206 302 304 307 400 401 403 404 405 409 412 413 416 421 422 428 429".split()
 )
 STATUSES_AND_FAILURES: Final = (*STATUSES, "431", "500", "501", "502", "503", "507", "other")
 BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)

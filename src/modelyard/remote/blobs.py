@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
@@ -23,7 +24,8 @@ from modelyard.domain.errors import (
 from modelyard.domain.names import check_digest
 from modelyard.ports.blobs import BlobInfo, BlobStore
 from modelyard.ports.uploads import Uploads
-from modelyard.remote.downloads import download
+from modelyard.remote.connections import FROM_THE_SERVER
+from modelyard.remote.downloads import Wanted, download
 from modelyard.remote.patience import Patience
 from modelyard.remote.transport import Transport
 from modelyard.remote.uploads import LargeUpload, note_of
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 PIECE: Final = 1024 * 1024
 SMALL: Final = 8 * PIECE
 """Bytes that are kept in memory and travel in one request; more go in pieces that a broken connection does not undo."""
+
+FAST: Final = 300_000_000
+"""Bytes a second from which on one connection is taken to bring all that the network can."""
 
 TURNS: Final = 5
 """Tries at fetching bytes that another client of the same cache keeps taking over."""
@@ -160,7 +165,7 @@ class RemoteBlobs:
         whole = start == 0 and length is None
         end = "" if length is None else str(start + length - 1)
         headers = {"Accept-Encoding": "identity"} | ({} if whole else {"Range": f"bytes={start}-{end}"})
-        with self._transport.stream("GET", f"{PREFIX}/blobs/{digest}", headers=headers) as answer:
+        with self._transport.stream("GET", _path(digest), headers=headers) as answer:
             given = answer.iter_bytes(PIECE)
             yield from _checked(given, digest) if whole else given
 
@@ -179,25 +184,49 @@ class RemoteBlobs:
                     raise
 
     def _fetch(self, digest: str, progress: Told) -> None:
-        start = b""
-        if not self._arriving.held(digest):
+        if self._arriving.held(digest):
+            start, size, fast = b"", self._size(digest), False
+        else:
+            begun = time.perf_counter()
             start, size = self._start(digest)
+            fast = len(start) > FAST * (time.perf_counter() - begun)
             if len(start) == size:
                 self._cache.put((start,), expect=digest)
                 if progress is not None:
                     progress(size)
                 return
-        download(self._transport, self._arriving, digest, start, progress)
+        download(
+            self._transport,
+            self._arriving,
+            Wanted(digest=digest, size=size, start=start, one_is_enough=fast),
+            progress,
+        )
 
     def _start(self, digest: str) -> tuple[bytes, int]:
         """The first bytes, which for most files are all, and how many there are in all."""
         headers = {"Accept-Encoding": "identity", "Range": f"bytes=0-{SMALL - 1}"}
 
         def once() -> tuple[bytes, int]:
-            with self._transport.stream("GET", f"{PREFIX}/blobs/{digest}", headers=headers) as answer:
+            with self._transport.stream("GET", _path(digest), headers=headers) as answer:
                 return _first(answer)
 
         return _patiently(once)
+
+    def _size(self, digest: str) -> int:
+        """How many bytes there are.
+
+        Raises:
+            BlobNotFound: The server has none of that digest, or none for this caller.
+        """
+
+        def once() -> int:
+            with self._transport.stream("HEAD", f"{PREFIX}/blobs/{digest}") as answer:
+                return int(answer.headers["content-length"])
+
+        try:
+            return _patiently(once)
+        except NotFound as error:  # An answer to HEAD has no body that could say which of those it is.
+            raise BlobNotFound(f"the server has no bytes {digest}", data={"digest": digest}) from error
 
     def materialise(self, digest: str, target: Path, progress: Told) -> None:
         """A private, verified copy."""
@@ -222,6 +251,11 @@ class RemoteBlobs:
     def close(self) -> None:
         """Close the cache."""
         self._cache.close()
+
+
+def _path(digest: str) -> str:
+    """Where the server sends bytes itself: for little of them it is not worth asking somebody else."""
+    return f"{PREFIX}/blobs/{digest}{FROM_THE_SERVER}"
 
 
 def _patiently(once: Callable[[], T]) -> T:

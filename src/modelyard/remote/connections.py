@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection, HTTPResponse
 from typing import IO, TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from modelyard.domain.errors import ModelyardError, StorageError, Unreachable
 from modelyard.ports.service import Progress
+from modelyard.remote.direct import Direct, is_safe
+from modelyard.remote.lines import opened, target
 from modelyard.wire.problems import raised
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 PIECE: Final = 1024 * 1024
 STEP: Final = 4 * PIECE
 """Bytes between two reports of progress while the kernel sends a file."""
+ELSEWHERE: Final = 307
+"""The status of an answer that says where the bytes are."""
+FROM_THE_SERVER: Final = "?direct=false"
+"""Asks for bytes from the server itself, wherever it keeps them."""
 
 
 class Connection:
@@ -33,6 +38,9 @@ class Connection:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._open: HTTPConnection | None = None
+        self._direct = Direct(transport.timeout)
+        self._links: dict[str, str] = {}
+        self._stays = False
 
     def __enter__(self) -> Connection:
         return self
@@ -42,9 +50,17 @@ class Connection:
 
     def close(self) -> None:
         """Close it; the next use opens another."""
+        self._direct.close()
         if self._open is not None:
             self._open.close()
             self._open = None
+
+    def hang_up(self) -> None:
+        """End what another thread waits for on it; that thread closes it."""
+        for each in (self._open, self._direct.line):
+            if each is not None and (line := each.sock) is not None:
+                with suppress(OSError):
+                    line.shutdown(socket.SHUT_RDWR)
 
     def send(
         self,
@@ -88,38 +104,48 @@ class Connection:
             Unreachable: No answer, or it broke off.
         """
         with self._failing():
-            self._begin("GET", path, headers)
-            assert self._open is not None  # noqa: S101 - narrows the type
-            answer = self._open.getresponse()
-            if not 200 <= answer.status < 300:
-                _read(answer, answer.read())
+            answer = self._bytes(path, headers)
             yield answer
             if not answer.isclosed():
                 self.close()
 
+    def _bytes(self, path: str, headers: Mapping[str, str]) -> HTTPResponse:
+        """An answer with bytes, from where the server says they are: what it said before counts as long as it works.
+
+        Where an address just given leads nowhere, such as from a network that cannot reach the store, the server is
+        asked to send them itself, from then on.
+        """
+        link = self._links.pop(path, "")
+        while True:
+            fresh = not link
+            if fresh:
+                answer = self._ask(path, headers)
+                if answer.status != ELSEWHERE:
+                    return answer
+                link = answer.headers.get("Location", "")
+            found = self._direct.get(link, headers) if is_safe(link, self._transport.url) else None
+            if found is not None:
+                self._links[path] = link
+                return found
+            link, self._stays = "", self._stays or fresh
+
+    def _ask(self, path: str, headers: Mapping[str, str]) -> HTTPResponse:
+        """What the server answers: bytes, or that they are elsewhere."""
+        connection = self._begin("GET", path + (FROM_THE_SERVER if self._stays else ""), headers)
+        answer = connection.getresponse()
+        if answer.status == ELSEWHERE and not self._stays:
+            answer.read()
+        elif not 200 <= answer.status < 300:
+            _read(answer, answer.read())
+        return answer
+
     def _begin(self, method: str, path: str, headers: Mapping[str, str]) -> HTTPConnection:
-        connection = self._open = self._open or self._connect()
-        parts = urlsplit(self._transport.url)
-        base = self._transport.url if _proxy(parts.scheme, parts.hostname or "") == "plain" else parts.path
-        connection.putrequest(method, base + path, skip_accept_encoding=True)
+        url = self._transport.url + path
+        connection = self._open = self._open or opened(url, self._transport.timeout)
+        connection.putrequest(method, target(url), skip_accept_encoding=True)
         for name, value in {**self._transport.headers, **headers}.items():
             connection.putheader(name, value)
         connection.endheaders()
-        return connection
-
-    def _connect(self) -> HTTPConnection:
-        parts = urlsplit(self._transport.url)
-        host, timeout = parts.hostname or "", self._transport.timeout
-        proxy = urlsplit(getproxies().get(parts.scheme, "")) if _proxy(parts.scheme, host) else None
-        near = (proxy.hostname or "", proxy.port) if proxy else (host, parts.port)
-        if parts.scheme != "https":
-            return HTTPConnection(*near, timeout=timeout)
-        import httpx
-
-        context = httpx.create_ssl_context()  # the same trust as for every other call
-        connection = HTTPSConnection(*near, timeout=timeout, context=context)
-        if proxy:
-            connection.set_tunnel(host, parts.port)
         return connection
 
     @contextmanager
@@ -136,13 +162,6 @@ class Connection:
         except BaseException:
             self.close()
             raise
-
-
-def _proxy(scheme: str, host: str) -> str:
-    """How the environment's proxy for a host is spoken to: ``plain``, ``tunnel``, or empty for none."""
-    if not getproxies().get(scheme) or proxy_bypass(host):
-        return ""
-    return "tunnel" if scheme == "https" else "plain"
 
 
 def _pour(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from http.client import HTTPResponse
 from typing import Final, cast
 
@@ -12,6 +14,7 @@ from modelyard.ports.uploads import Upload, Uploads
 from modelyard.remote.advance import Advance
 from modelyard.remote.connections import PIECE, Connection
 from modelyard.remote.patience import Patience
+from modelyard.remote.ranges import WORTH, Ranges
 from modelyard.remote.transport import Transport
 from modelyard.wire.operations import PREFIX
 
@@ -19,10 +22,24 @@ MOST: Final = 3
 """Partial files that are tried before another is begun: the others are being written by somebody."""
 
 
-def download(
-    transport: Transport, arriving: Uploads, digest: str, start: bytes, progress: Progress | None
-) -> None:
-    """Bring bytes into the cache, verified. ``start`` is what has arrived of them just now.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Bytes that are to be brought here.
+
+    Attributes:
+        size: How many there are, as the server says.
+        start: What has arrived of them just now.
+        one_is_enough: It came so fast that more connections would only cost processor time.
+    """
+
+    digest: str
+    size: int
+    start: bytes = b""
+    one_is_enough: bool = False
+
+
+def download(transport: Transport, arriving: Uploads, wanted: Wanted, progress: Progress | None) -> None:
+    """Bring bytes into the cache, verified.
 
     A partial file belongs to the digest it is meant to have: whoever wants those bytes goes on with it.
 
@@ -32,19 +49,20 @@ def download(
         Conflict, NotFound: Somebody else took over the partial file; it may be whole by now.
         Unreachable: It stopped answering.
     """
-    advance = Advance(progress)
+    digest, start = wanted.digest, wanted.start
     with Connection(transport) as connection:
+        coming = _Coming(transport, connection, arriving, wanted, Advance(progress))
         part = mine(arriving, digest) or arriving.begin(digest)
         resumed = part.size > 0
         if part.size < len(start):
             part = arriving.append(digest, part.upload, part.size, (start[part.size :],))
-        part = _complete(connection, arriving, digest, part, advance)
+        part = coming.complete(part)
         try:
             arriving.finish(digest, part.upload, digest)
         except BlobDamaged:
             if not resumed:
                 raise
-            part = _complete(connection, arriving, digest, arriving.begin(digest), advance)
+            part = coming.complete(arriving.begin(digest))
             arriving.finish(digest, part.upload, digest)
 
 
@@ -58,38 +76,69 @@ def mine(arriving: Uploads, digest: str) -> Upload | None:
     return None
 
 
-def _complete(
-    connection: Connection, arriving: Uploads, digest: str, part: Upload, advance: Advance
-) -> Upload:
-    patience = Patience()
-    while True:
-        before = part
+class _Coming:
+    """Bytes on their way into a partial file."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        connection: Connection,
+        arriving: Uploads,
+        wanted: Wanted,
+        advance: Advance,
+    ) -> None:
+        self._transport, self._connection, self._arriving = transport, connection, arriving
+        self._digest, self._size, self._advance = wanted.digest, wanted.size, advance
+        self._path = f"{PREFIX}/blobs/{wanted.digest}"
+        self._by_ranges = not wanted.one_is_enough
+
+    def complete(self, part: Upload) -> Upload:
+        """Fetch what is missing, however often it breaks off, as long as something comes."""
+        patience = Patience()
+        while True:
+            before = part
+            try:
+                return self._receive(part)
+            except Conflict:
+                raise
+            except ModelyardError as error:
+                part = self._arriving.find(self._digest, part.upload)
+                if part.size > before.size:
+                    patience.moved()
+                patience.wait(error)
+
+    def _receive(self, part: Upload) -> Upload:
+        self._advance.go_on_from(part.size)
+        if self._by_ranges and self._size - part.size >= WORTH:
+            part = self._in_ranges(part)
+            if self._by_ranges:
+                return part
+        headers = {"Accept-Encoding": "identity"}
+        if part.size:
+            headers["Range"] = f"bytes={part.size}-"
         try:
-            return _receive(connection, arriving, digest, part, advance)
-        except Conflict:
-            raise
-        except ModelyardError as error:
-            part = arriving.find(digest, part.upload)
-            if part.size > before.size:
-                patience.moved()
-            patience.wait(error)
+            with self._connection.receive(self._path, headers) as answer:
+                pieces = _pieces(answer, part.size if answer.status == 200 else 0, self._advance)
+                return self._arriving.append(self._digest, part.upload, part.size, pieces)
+        except InvalidInput:
+            if part.size == 0:
+                raise
+            return part  # There are no more bytes than that; whether they are the right ones is seen next.
+
+    def _in_ranges(self, part: Upload) -> Upload:
+        """Over several connections; where ranges are not understood, nothing or less comes, and one has to do."""
+        ranges = Ranges(self._transport, self._path, part.size, self._size)
+        with closing(_counted(ranges, self._advance)) as pieces:
+            part = self._arriving.append(self._digest, part.upload, part.size, pieces)
+        self._by_ranges = ranges.understood
+        return part
 
 
-def _receive(
-    connection: Connection, arriving: Uploads, digest: str, part: Upload, advance: Advance
-) -> Upload:
-    advance.go_on_from(part.size)
-    headers = {"Accept-Encoding": "identity"}
-    if part.size:
-        headers["Range"] = f"bytes={part.size}-"
-    try:
-        with connection.receive(f"{PREFIX}/blobs/{digest}", headers) as answer:
-            pieces = _pieces(answer, part.size if answer.status == 200 else 0, advance)
-            return arriving.append(digest, part.upload, part.size, pieces)
-    except InvalidInput:
-        if part.size == 0:
-            raise
-        return part  # There are no more bytes than that; whether they are the right ones is seen next.
+def _counted(ranges: Ranges, advance: Advance) -> Generator[bytes, None, None]:
+    with closing(iter(ranges)) as pieces:
+        for piece in pieces:
+            yield piece
+            advance.move(len(piece))
 
 
 def _pieces(answer: HTTPResponse, unwanted: int, advance: Advance) -> Iterator[bytes]:

@@ -26,6 +26,7 @@ from modelyard.domain.errors import NotSupported, Unreachable
 from modelyard.domain.experiments import Experiment
 from modelyard.domain.lineage_graph import LineageGraph
 from modelyard.domain.records import Actor, Event, Model, ModelVersion
+from modelyard.domain.sessions import Session
 from modelyard.domain.tokens import NewToken, Token
 from modelyard.ports import service as ask
 from modelyard.ports.access import Access
@@ -90,7 +91,13 @@ class RemoteService:
         row = BY_NAME[name]
         path, query, body = bind(row, *given, **named)
         found = self.transport.ask(row.method, path, query=query, body=body, safe=row.safe or _has_key(given))
-        return answer(row, found)
+        try:
+            return answer(row, found)
+        except ValueError as error:
+            raise NotSupported(
+                f"{self.transport.url} answered what this client does not understand: {error}. It is probably newer: "
+                "update modelyard here"
+            ) from error
 
     # --- versions ---------------------------------------------------------------------------------------------------
 
@@ -99,6 +106,12 @@ class RemoteService:
         if request.idempotency_key is None:
             request = replace(request, idempotency_key=f"client-{uuid.uuid4().hex}")
         found: ModelVersion = self._call("create_version", request)
+        return found
+
+    def create_versions(self, request: ask.CreateVersions) -> tuple[ask.Created, ...]:
+        """May be asked again when an answer is lost: entries without a label get a key. Then they count as not new."""
+        request = replace(request, versions=tuple(map(_repeatable, request.versions)))
+        found: tuple[ask.Created, ...] = self._call("create_versions", request)
         return found
 
     def get_version(self, ref: str) -> ModelVersion:
@@ -294,6 +307,14 @@ class RemoteService:
         found: Token = self._call("revoke_token", request)
         return found
 
+    def list_sessions(self, limit: int = 100, after: str | None = None) -> Page[Session]:
+        found: Page[Session] = self._call("list_sessions", limit, after)
+        return found
+
+    def end_sessions(self, request: ask.EndSessions) -> tuple[Session, ...]:
+        found: tuple[Session, ...] = self._call("end_sessions", request)
+        return found
+
     @property
     def access(self) -> Access:
         raise NotSupported("a server recognises its callers itself; ask it with a token")
@@ -336,5 +357,13 @@ class RemoteService:
         self._blobs.close()
 
 
+def _repeatable(entry: ask.CreateVersion) -> ask.CreateVersion:
+    if entry.version is not None or entry.idempotency_key is not None:
+        return entry
+    return replace(entry, idempotency_key=f"client-{uuid.uuid4().hex}")
+
+
 def _has_key(given: tuple[Any, ...]) -> bool:
+    if given and isinstance(given[0], ask.CreateVersions):
+        return True
     return bool(given) and getattr(given[0], "idempotency_key", None) is not None

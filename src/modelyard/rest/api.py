@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +26,7 @@ from modelyard.edge.trail import trail
 from modelyard.ports.service import RegistryService
 from modelyard.rest.blobs import Blobs
 from modelyard.rest.docs import Docs
+from modelyard.rest.kept import Kept
 from modelyard.rest.operations import Operations
 from modelyard.wire.operations import PREFIX
 
@@ -48,7 +49,9 @@ class Api:
         service: Whom to ask, on behalf of whoever the doorkeeper recognises.
         doorkeeper: Who asks.
         more: Routes of other parts of the same server.
-        quick: Point reads of the service never wait.
+        state: What the service's records are in, if point reads of it never wait: equal if nothing was committed
+            between two calls. Answers to what is asked most are then kept.
+        links: Where bytes may be fetched from the object store itself, if anywhere.
     """
 
     def __init__(
@@ -57,7 +60,8 @@ class Api:
         doorkeeper: Doorkeeper,
         more: Iterable[Route] = (),
         *,
-        quick: bool = False,
+        state: Callable[[], Hashable] | None = None,
+        links: Callable[[str], str | None] | None = None,
     ) -> None:
         self._service = service
         self._admission = Admission(doorkeeper)
@@ -71,8 +75,8 @@ class Api:
                     handler=self.whoami,
                     shape=Shape(gives=Whoami),
                 ),
-                *Operations(service, quick).routes(),
-                *Blobs(service).routes(),
+                *Operations(service, kept=None if state is None else Kept(state)).routes(),
+                *Blobs(service, links).routes(),
                 *Docs(lambda: self.router.routes).routes(),
                 *more,
             ]

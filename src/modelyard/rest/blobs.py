@@ -23,6 +23,7 @@ from modelyard.edge.answers import QUIET, as_json
 from modelyard.edge.bodies import Pipe, read_json
 from modelyard.edge.guard import Guarded
 from modelyard.edge.routing import BYTES, Call, Route, Shape
+from modelyard.edge.trail import trail
 from modelyard.ports.blobs import BlobInfo
 from modelyard.ports.service import RegistryService
 from modelyard.rest.operations import BODY
@@ -34,6 +35,9 @@ MANY: Final = 10_000
 
 FOREVER: Final = "private, max-age=31536000, immutable"
 """Bytes under a digest never change; only the caller's own cache may keep them."""
+
+LINKED: Final = 1024 * 1024
+"""Bytes from which on it is worth sending a reader elsewhere, which costs it a question more."""
 
 RECEIVERS: Final = 64
 """Bodies of bytes that are received at once; more wait for a thread, a few MiB each in memory."""
@@ -59,9 +63,14 @@ class Lacking:
 
 @dataclass(frozen=True, slots=True)
 class Blobs:
-    """Routes for bytes, over one service."""
+    """Routes for bytes, over one service.
+
+    Attributes:
+        links: Where bytes may be fetched from the object store itself, if anywhere.
+    """
 
     service: RegistryService
+    links: Callable[[str], str | None] | None = None
 
     def routes(self) -> Iterator[Route]:
         """All of them."""
@@ -74,9 +83,8 @@ class Blobs:
             handler=self.missing,
             shape=asks,
         )
-        yield Route(
-            method="GET", path=one, action=Action.DOWNLOAD, handler=self.get, shape=Shape(gives=BYTES)
-        )
+        sends = Shape(gives=BYTES, query={"direct": bool})
+        yield Route(method="GET", path=one, action=Action.DOWNLOAD, handler=self.get, shape=sends)
         takes = Shape(takes=BYTES, gives=BlobInfo, status=201)
         yield Route(method="PUT", path=one, action=Action.WRITE, handler=self.put, shape=takes)
 
@@ -104,7 +112,12 @@ class Blobs:
         return as_json(info, status_code=201)
 
     async def get(self, call: Call) -> Response:
-        """Send bytes, or a range of them."""
+        """Send bytes, or a range of them.
+
+        Where the server is set up for it, bytes in an object store are not sent but redirected to (307): to an address
+        of that store which is good for some minutes and has to be asked without the token. ``direct=false`` asks for
+        them from the server in any case.
+        """
         digest, guarded = call.path["digest"], Guarded(self.service, call.principal)
         info = await run_in_threadpool(guarded.find_blob, digest)
         if info is None:
@@ -131,11 +144,27 @@ class Blobs:
             headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{size}"
         if call.request.method == "HEAD":
             return Response(None, 200 if whole else 206, headers, "application/octet-stream")
+        if (link := await self._link(call, length)) is not None:
+            return Response(None, 307, {**QUIET, "Location": link})
         open_ = partial(guarded.open_blob, digest, start=start, length=None if whole else length)
         pieces = await run_in_threadpool(open_)
         return StreamingResponse(
             iterate_in_threadpool(pieces), 200 if whole else 206, headers, "application/octet-stream"
         )
+
+    async def _link(self, call: Call, length: int) -> str | None:
+        """Where else the bytes are, for a caller who may have them."""
+        wanted = _wants_link(call)
+        if self.links is None or length < LINKED or not wanted:
+            return None
+        return await run_in_threadpool(self.links, call.path["digest"])
+
+
+def _wants_link(call: Call) -> bool:
+    said = call.request.query_params.get("direct", "true")
+    if said not in ("true", "false"):
+        raise InvalidInput(f"direct must be true or false, not {quoted(said)}", data={"field": "direct"})
+    return said == "true"
 
 
 async def received(call: Call, take: Callable[[Iterable[bytes]], T]) -> T:
@@ -143,7 +172,8 @@ async def received(call: Call, take: Callable[[Iterable[bytes]], T]) -> T:
     pipe = Pipe(call.request)
     filling = asyncio.create_task(pipe.fill())
     try:
-        return await anyio.to_thread.run_sync(take, iter(pipe), limiter=_receivers())
+        pieces = trail(call.request.scope).metered(pipe)
+        return await anyio.to_thread.run_sync(take, pieces, limiter=_receivers())
     finally:
         filling.cancel()
         await asyncio.wait([filling])

@@ -19,7 +19,7 @@ from modelyard.edge.answers import QUIET, as_json
 from modelyard.edge.guard import Guarded
 from modelyard.wire.operations import Operation
 
-MADE: Final = frozenset({"create_version", "create_token"})
+MADE: Final = frozenset({"create_version", "create_versions", "create_token"})
 """Rows whose answer is a thing that was not there before."""
 
 

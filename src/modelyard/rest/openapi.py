@@ -55,6 +55,7 @@ TOLD: Final[Mapping[str, str]] = {
     "check_import": "Whether a bundle's records could be imported. Changes nothing.",
     "import_": "Import a bundle's records; their bytes must be here.",
     "list_tokens": "Tokens, without their secrets.",
+    "list_sessions": "Sessions of people who logged in, without their secrets.",
 }
 """Operations that have no request class whose docstring would tell."""
 
@@ -320,7 +321,8 @@ def _operation_id(route: Route) -> str:
 def _given(shape: Shape, schemas: Schemas) -> Document:
     if shape.gives is BYTES:
         part = {"206": {"description": "The part that `Range` asks for.", "content": _OCTETS}}
-        return {str(shape.status): {"description": "The bytes.", "content": _OCTETS}} | part
+        elsewhere = {"307": {"description": "`Location` says where the bytes are for some minutes."}}
+        return {str(shape.status): {"description": "The bytes.", "content": _OCTETS}} | part | elsewhere
     if shape.gives is None:
         return {str(shape.status): {"description": "Done."}}
     return _answer(shape.gives, shape.status, schemas)

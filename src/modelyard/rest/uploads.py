@@ -62,10 +62,11 @@ class Uploads:
 
     async def begin(self, call: Call) -> Response:
         """Begin an upload in pieces, for this caller alone."""
-        await self._permit(call)
-        return _told(202, await run_in_threadpool(self._begin, _owner(call)))
+        guarded = await self._permit(call)
+        return _told(202, await run_in_threadpool(self._begin, guarded, _owner(call)))
 
-    def _begin(self, owner: str) -> Upload:
+    def _begin(self, guarded: Guarded, owner: str) -> Upload:
+        guarded.require_room()
         self.store.sweep(older_than_seconds=ABANDONED)
         return self.store.begin(owner)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable, Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.domain.permissions import OWNER, Principal
 from modelyard.edge.doorkeeper import Doorkeeper, Everybody
@@ -14,6 +14,7 @@ from modelyard.edge.metrics import Metrics
 from modelyard.rest.api import Api
 from modelyard.rest.health import Health
 from modelyard.rest.uploads import Uploads
+from modelyard.server.links import links_of
 from modelyard.server.plan import Plan
 from modelyard.wiring import uploads_of
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from modelyard.edge.routing import Route
     from modelyard.ports.service import RegistryService
+
+CONNECTION_WAIT: Final = 4.0
+"""Seconds that a request waits for a connection to the database."""
 
 
 class Application:
@@ -35,13 +39,15 @@ class Application:
         self, service: RegistryService, plan: Plan, doorkeeper: Doorkeeper, metrics: Metrics | None
     ) -> None:
         self.draining = False
+        self._tracing = plan.tracing
         health = Health(service, is_draining=lambda: self.draining, figures=self._figures)
         routes = [
             *health.routes(),
             *Uploads(service, uploads_of(service)).routes(),
             *login_routes(service, plan),
         ]
-        self.api = Api(service, doorkeeper, more=routes, quick=reads_never_wait(service))
+        links = links_of(service, plan.direct, encrypted=plan.encrypted or bool(plan.behind_proxy))
+        self.api = Api(service, doorkeeper, more=routes, state=state_of(service), links=links)
         self.metrics = metrics or Metrics(routes_of(self.api))
         self.front = Front(
             self.api,
@@ -51,6 +57,18 @@ class Application:
             log=AccessLog(sys.stderr, as_json=plan.json_logs) if plan.access_log else None,
             encrypted=plan.encrypted,
         )
+
+    def begin(self) -> None:
+        """What runs threads of its own begins here: after this process was forked, before it answers."""
+        if self._tracing:
+            from modelyard.edge.tracing import exporting
+
+            self.front.spans = exporting()
+
+    def end(self) -> None:
+        """The process answers nothing more: what is left goes out, for a few seconds at most."""
+        if self.front.spans is not None:
+            self.front.spans.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -78,7 +96,16 @@ def build(
         metrics: Where to count; if not given, somewhere of its own.
     """
     plan = plan or Plan()
+    answer_soon(service)
     return Application(service, plan, doorkeeper or _doorkeeper(service, plan), metrics)
+
+
+def answer_soon(service: object) -> None:
+    """Refuse, while all connections to a database server are taken, before callers or proxies give up by themselves."""
+    from modelyard.adapters.metadata.servers import ServerMetadata
+
+    if isinstance(store := getattr(service, "store", None), ServerMetadata):
+        store.hurry(CONNECTION_WAIT)
 
 
 def _doorkeeper(service: Any, plan: Plan) -> Doorkeeper:
@@ -113,9 +140,11 @@ def routes_of(api: Api) -> Iterable[str]:
     return (f"{route.method} {route.path}" for route in api.router.routes)
 
 
-def reads_never_wait(service: object) -> bool:
-    """Whether a point read takes microseconds whatever others do: a local SQLite whose readers wait for no writer."""
+def state_of(service: object) -> Callable[[], Hashable] | None:
+    """What the records are in, where a point read takes microseconds whatever others do: in a local SQLite whose
+    readers wait for no writer."""
     from modelyard.adapters.metadata.sql import SqlMetadata
     from modelyard.adapters.metadata.sqlite import journal
 
-    return isinstance(getattr(service, "store", None), SqlMetadata) and journal() == "WAL"
+    store = getattr(service, "store", None)
+    return store.state if isinstance(store, SqlMetadata) and journal() == "WAL" else None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ipaddress
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
-from modelyard.domain.errors import InvalidConfig
+from modelyard.domain.errors import InvalidConfig, MissingDependency
 from modelyard.edge.hosts import Hosts
 from modelyard.edge.limits import Limits
 from modelyard.edge.oidc import Oidc, agreed
+from modelyard.server.links import Direct
 from modelyard.settings.model import OidcSettings, ServerSettings
 
 
@@ -27,9 +29,11 @@ class Plan:
         tls_cert, tls_key: PEM files.
         json_logs: Log lines as JSON.
         access_log: One line for each request.
+        tracing: Requests as OpenTelemetry spans.
         grace: Seconds that requests may still take once it was told to stop.
         authenticate: Whether callers need a token.
         oidc: Where people log in; ``None``: nowhere.
+        direct: How readers of bytes are sent to the object store; ``None``: not at all.
     """
 
     host: str = "127.0.0.1"
@@ -42,9 +46,11 @@ class Plan:
     tls_key: str | None = None
     json_logs: bool = True
     access_log: bool = False
+    tracing: bool = False
     grace: float = 30
     authenticate: bool = True
     oidc: Oidc | None = None
+    direct: Direct | None = None
     limits: Limits = Limits()  # noqa: RUF009  (frozen)
 
     def check(self) -> None:
@@ -52,9 +58,11 @@ class Plan:
 
         Raises:
             InvalidConfig: It says which setting, and what to do instead.
+            MissingDependency: A setting needs a package that is not installed.
         """
         self._check_tls()
         self._check_proxies()
+        self._check_tracing()
         if self.is_local:
             if not self.authenticate and self.behind_proxy:
                 raise InvalidConfig(
@@ -89,6 +97,12 @@ class Plan:
                     f"behind_proxy: expected addresses or networks such as 10.0.0.0/8, found {each!r}; '*' would "
                     "believe whatever any caller says about itself"
                 ) from error
+
+    def _check_tracing(self) -> None:
+        if self.tracing and find_spec("opentelemetry") is None:
+            raise MissingDependency(
+                "server.tracing needs OpenTelemetry: pip install 'modelyard[otel]', or leave the setting out"
+            )
 
     @property
     def is_local(self) -> bool:
@@ -137,9 +151,13 @@ def planned(
         tls_key=settings.tls_key,
         json_logs=settings.log_format == "json" or (settings.log_format == "auto" and not at_terminal),
         access_log=settings.access_log,
+        tracing=settings.tracing,
         grace=settings.grace,
         authenticate=authenticate,
         oidc=agreed(people or OidcSettings(), settings.public_url) if authenticate else None,
+        direct=Direct(seconds=settings.direct.seconds, endpoint=settings.direct.endpoint)
+        if settings.direct.enabled
+        else None,
         limits=Limits(**{name: getattr(given, name) for name in Limits.__slots__}),
     )
 

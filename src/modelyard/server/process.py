@@ -70,6 +70,7 @@ class Process(uvicorn.Server):
                 signal.signal(each, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.begin()
         await super().startup(sockets)
         self._when_started()
 
@@ -92,6 +93,7 @@ class Process(uvicorn.Server):
         await super().shutdown(sockets)
         if self.server_state.tasks:
             await asyncio.wait(self.server_state.tasks, timeout=_AFTER_GRACE)
+        self._app.end()
 
 
 def _config(app: Application, plan: Plan) -> uvicorn.Config:

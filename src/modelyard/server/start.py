@@ -6,8 +6,10 @@ import logging
 import os
 import socket
 import sys
+import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -16,11 +18,15 @@ from modelyard.domain.errors import StorageError
 from modelyard.edge.metrics import Metrics
 from modelyard.server.app import build, routes_of
 from modelyard.server.plan import Plan
+from modelyard.server.proving import prove
 from modelyard.settings import Settings
-from modelyard.wiring import open_service
+from modelyard.wiring import open_service, settle
 
 BACKLOG: Final = 2048
 """Connections that may wait to be taken."""
+
+THREADS_SECONDS: Final = 30.0
+"""How long a database's driver is given to end its threads before workers are forked; it takes half a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,15 +62,18 @@ def serve(
         StorageError: The address is taken, or the registry cannot be opened.
     """
     plan.check()
+    settings, location = settle(settings, location)
     set_up_logs(settings, as_json=plan.json_logs)
     with bound(plan) as listening:
+        prove(settings, workers=plan.workers)
         where, service = open_service(settings, location)
         try:
             started = partial(tell, _started(plan, listening, where, service))
             if plan.workers == 1:
                 _answer(service, plan, listening, started)
                 return
-            metrics = Metrics(routes_of(build(service, plan).api), plan.workers)
+            silent = replace(plan, direct=None)  # to sign begins threads, which do not survive the fork
+            metrics = Metrics(routes_of(build(service, silent).api), plan.workers)
         finally:
             service.close()
         _answer_together(settings, where, plan, listening, metrics, started)
@@ -98,7 +107,16 @@ def _answer_together(
         finally:
             service.close()
 
+    _until_alone()
     Workers(plan.workers, work, grace=plan.grace, when_started=started).run()
+
+
+def _until_alone() -> None:
+    """Wait for threads that are about to end: a driver's that was told to close looks up now and then only."""
+    deadline = time.monotonic() + THREADS_SECONDS
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def _started(plan: Plan, listening: socket.socket, where: str, service: Any) -> Started:
