@@ -67,7 +67,7 @@ def as_problem(error: ModelyardError, *, request_id: str = "", status_code: int 
 def _more(error: ModelyardError) -> dict[str, str]:
     if isinstance(error, NotAuthenticated):
         return {"WWW-Authenticate": "Bearer"}
-    if isinstance(error, RateLimited):
+    if isinstance(error, RateLimited) or "retry_after" in error.data:
         return {"Retry-After": str(error.data.get("retry_after", 1))}
     if "allow" in error.data:
         return {"Allow": ", ".join(error.data["allow"])}

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,8 +27,14 @@ from modelyard.edge.logs import AccessLog
 from modelyard.edge.metrics import Metrics
 from modelyard.edge.trail import KEY, Trail
 
+if TYPE_CHECKING:
+    from modelyard.edge.tracing import Spans
+
 BURST_SECONDS: Final = 4
 """How many seconds' worth of requests may come at once."""
+
+MINUTES: Final = 24 * 60
+"""Of a day."""
 
 _HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -47,6 +54,9 @@ class Front:
         metrics: Where requests are counted.
         log: Where they are written down.
         encrypted: Callers come over TLS, so their browsers may be told never to come otherwise.
+
+    Attributes:
+        spans: Where requests are traced; ``None``: nowhere.
     """
 
     def __init__(
@@ -64,6 +74,9 @@ class Front:
         self._headers: Sequence[tuple[bytes, bytes]] = (*_HEADERS, *((_FOREVER,) if encrypted else ()))
         self._rate = limits.rate
         self._pace = Allowance(limits.rate * BURST_SECONDS, limits.rate * 60)
+        self._daily = limits.upload_bytes_a_day
+        self._sent = Allowance(self._daily or 1, (self._daily or 1) / MINUTES)
+        self.spans: Spans | None = None
         self.places = Places(limits.requests, limits.requests_per_caller)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,10 +85,12 @@ class Front:
             return
         began, at = time.perf_counter(), time.time()
         client = caller((scope.get("client") or ("unknown",))[0])
-        notes = scope[KEY] = Trail(when_recognised=self._recognised)
+        meter = self._meter if self._daily is not None else None
+        notes = scope[KEY] = Trail(when_recognised=self._recognised, meter=meter, spans=self.spans)
         exchange = Exchange(notes, receive, send, self._headers)
         try:
-            await self._pass(client, scope, exchange)
+            with nullcontext() if self.spans is None else self.spans.request(scope, notes):
+                await self._pass(client, scope, exchange)
         finally:
             seconds = time.perf_counter() - began
             if self._metrics is not None:
@@ -111,6 +126,13 @@ class Front:
     def _recognised(self, principal: Principal) -> None:
         if principal.token_id:
             self._take(f"token {principal.token_id}")
+
+    def _meter(self, name: str, count: int) -> None:
+        if wait := self._sent.take(name, datetime.now(UTC), count):
+            raise RateLimited(
+                f"{name!r} may send {self._daily:,} bytes of files a day and has sent them; go on later",
+                data={"retry_after": max(1, round(wait))},
+            )
 
     def _take(self, who: str) -> None:
         if wait := self._pace.take(who, datetime.now(UTC)):

@@ -29,7 +29,7 @@ from modelyard.edge.views import VIEWS
 from modelyard.ports.access import Access, CreateToken, Subject
 from modelyard.ports.blobs import BlobInfo
 from modelyard.ports.metadata import Page
-from modelyard.ports.service import CreateVersion, RegistryService, Search
+from modelyard.ports.service import CreateVersion, CreateVersions, RegistryService, Search
 from modelyard.wire.operations import BY_NAME, Operation
 
 T = TypeVar("T")
@@ -162,6 +162,9 @@ class Guarded:
             return {"request": request}
         if isinstance(request, CreateVersion):
             self._require_bytes(request)
+        if isinstance(request, CreateVersions):
+            for entry in request.versions:
+                self._require_bytes(entry)
         return given
 
     def _require_bytes(self, request: CreateVersion) -> None:
@@ -251,9 +254,18 @@ class Guarded:
     def put_blob(self, chunks: Iterable[bytes], *, digest: str | None = None) -> BlobInfo:
         """Store bytes and remember who sent them."""
         self.require_somewhere(Action.WRITE)
+        self.require_room()
         info = self._service.put_blob(chunks, digest=digest)
         self.note_upload(info.digest)
         return info
+
+    def require_room(self) -> None:
+        """Refuse bytes while there is no room for more; owners too.
+
+        Raises:
+            QuotaExceeded: What is stored has reached its limit.
+        """
+        self._service.access.require_room()
 
     def note_upload(self, digest: str) -> None:
         """For bytes that came in another way: the caller sent all of them. Costs a commit where it matters at all."""

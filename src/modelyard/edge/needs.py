@@ -116,6 +116,12 @@ def _create_version(request: Any) -> Iterator[Need]:
         yield from _linked(edge.kind, edge.target)
 
 
+def _create_versions(request: Any) -> Iterator[Need]:
+    """what each entry would need alone"""
+    for entry in request.versions:
+        yield from _create_version(entry)
+
+
 def _record_check(request: Any) -> Iterator[Need]:
     """`promote` for the check `validation`, which is the registry's own word that a version may go on"""
     decides = request.check.strip().casefold() == "validation"
@@ -242,6 +248,7 @@ def _lineage(request: Any) -> Iterator[Need]:
 
 RULES: Final[Mapping[str, Rule]] = {
     "create_version": _create_version,
+    "create_versions": _create_versions,
     "search": _filtered,
     "list_models": _filtered,
     "record_check": _record_check,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from binascii import hexlify
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from modelyard.domain.permissions import Principal
 
@@ -16,6 +17,14 @@ KEY: Final = "modelyard.trail"
 def new_id() -> str:
     """32 hex digits that nobody can guess. A third of the price of a ``uuid4``, and there is one per request."""
     return hexlify(os.urandom(16)).decode("ascii")
+
+
+class Operations(Protocol):
+    """Traces what is asked of the registry."""
+
+    def operation(self, name: str) -> AbstractContextManager[None]:
+        """Around one operation, by its name."""
+        ...
 
 
 @dataclass(slots=True)
@@ -38,6 +47,8 @@ class Trail:
     received: int = 0
     sent: int = 0
     when_recognised: Callable[[Principal], None] | None = None
+    meter: Callable[[str, int], None] | None = None
+    spans: Operations | None = None
 
     def recognised(self, principal: Principal) -> None:
         """Note who asks; whoever limits callers may refuse now.
@@ -48,6 +59,23 @@ class Trail:
         self.principal = principal.actor.name
         if self.when_recognised is not None:
             self.when_recognised(principal)
+
+    def operation(self, name: str) -> AbstractContextManager[None]:
+        """Around what is asked of the registry, by its name, for whoever traces requests."""
+        return nullcontext() if self.spans is None else self.spans.operation(name)
+
+    def metered(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """The pieces of bytes that are to be stored, as long as whoever counts what a caller sends lets them pass.
+
+        Raises:
+            RateLimited: This caller has sent enough.
+        """
+        return iter(pieces) if self.meter is None else self._counted(pieces, self.meter)
+
+    def _counted(self, pieces: Iterable[bytes], meter: Callable[[str, int], None]) -> Iterator[bytes]:
+        for piece in pieces:
+            meter(self.principal, len(piece))
+            yield piece
 
 
 def trail(scope: Any) -> Trail:
