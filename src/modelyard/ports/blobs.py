@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +100,40 @@ class BlobStore(Protocol):
         """Move damaged bytes aside (never delete them), so that the digest can be stored again."""
         ...
 
-    def collecting(self) -> AbstractContextManager[None]:
+    def collecting(self, *, patient: bool = True) -> AbstractContextManager[None]:
         """Held by the one collector that may remove blobs; raises ``Conflict`` at once if another holds it.
 
-        A collector that dies lets go of it, so whoever holds it may finish what an earlier one began.
+        A collector that dies lets go of it, so whoever holds it may finish what an earlier one began. Where that takes
+        a while, only who is ``patient`` waits for it.
         """
         ...
 
     def close(self) -> None:
         """Release handles. The store may not be used afterwards."""
+        ...
+
+
+ModelsOf = Callable[[str], Iterable[str]]
+"""Names of the models that have a version with the bytes of a digest."""
+
+
+@runtime_checkable
+class Housing(Protocol):
+    """What a ``BlobStore`` can do beside that if it keeps the bytes of different models in different places.
+
+    Where a copy is never decides whether bytes can be read, only where they are stored.
+    """
+
+    def house(self, digest: str, model: str) -> None:
+        """See that there is a copy where the bytes of ``model`` belong.
+
+        Raises ``BlobNotFound`` if there is none anywhere.
+        """
+        ...
+
+    def tidy(self, models_of: ModelsOf) -> int:
+        """Have a copy of every blob wherever its models want it and remove others; return the bytes freed.
+
+        Only for the holder of ``BlobStore.collecting``. Bytes that no model has yet stay where they are.
+        """
         ...

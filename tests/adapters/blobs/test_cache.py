@@ -11,7 +11,7 @@ import pytest
 from modelyard.adapters.blobs.cache import IN_USE, USED, CachedBlobs
 from modelyard.adapters.blobs.uploads.local import LocalUploads
 from modelyard.domain.errors import InvalidConfig
-from modelyard.wiring import cache_limit
+from modelyard.settings import load
 
 KIB = 1024
 
@@ -106,11 +106,11 @@ def test_room_is_made_without_marks_of_use_as_well(cache):
 )
 def test_the_limit_is_set_by_the_environment(monkeypatch, given, limit):
     monkeypatch.setenv("MODELYARD_CACHE_LIMIT", given)
-    assert cache_limit() == limit
+    assert load().cache.limit == limit
 
 
 @pytest.mark.parametrize("given", ["much", "-1", "1.5GB", "1e9", "٣"])
 def test_a_limit_that_is_none_is_refused(monkeypatch, given):
     monkeypatch.setenv("MODELYARD_CACHE_LIMIT", given)
     with pytest.raises(InvalidConfig, match="MODELYARD_CACHE_LIMIT"):
-        cache_limit()
+        load()

@@ -116,7 +116,7 @@ def test_A8_a_folder_replaced_by_a_link_is_refused(store, root, tmp_path, plante
     with pytest.raises(StorageError, match="is a link or a file where a real folder was expected"):
         store.quarantine(digest(SMALL)) if planted == "quarantine" else store.put([LARGE])
     if planted.startswith("blobs"):
-        for call in (store.stat, store.open, store.delete, store.verify):
+        for call in (store.stat, store.location, store.open, store.delete, store.verify):
             with pytest.raises(StorageError, match="not followed"):
                 call(digest(SMALL))
     assert sorted(outside.rglob("*")) == before

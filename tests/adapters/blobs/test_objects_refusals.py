@@ -13,7 +13,7 @@ from tests.services import gcs_stub
 from tests.services import seaweedfs as server
 
 from modelyard.adapters.blobs.object_place import Patience, Place, place_of
-from modelyard.adapters.blobs.object_probe import examine
+from modelyard.adapters.blobs.object_probe import examine, examine_parts, prove
 from modelyard.adapters.blobs.objectstore import ObjectBlobs
 from modelyard.domain.errors import (
     BlobNotFound,
@@ -119,6 +119,16 @@ def test_a_full_store_says_so_and_keeps_what_it_has():
         assert {info.digest for info in store.list()} == {info.digest for info in stored}
         for info in stored:
             store.verify(info.digest, cached=False)
+        (warning,) = prove((store.place,))
+        assert "has space left" in warning
+
+
+def test_an_object_of_two_parts_is_tried_and_leaves_nothing(store, azurite, request):
+    stub = request.getfixturevalue("gcs_stub")
+    for place in (store.place, azurite, stub):
+        blobs = ObjectBlobs(place)
+        examine_parts(blobs)
+        assert list(blobs._objects("tmp")) == []
 
 
 def test_a_bucket_that_is_as_it_should_be_is_found_so(request, store, azurite):
@@ -165,6 +175,14 @@ def test_a_bucket_without_conditional_put_is_never_collected_and_still_stores(ca
     for _ in range(2):
         with pytest.raises(NotSupported, match=r"nothing keeps two collections apart.*conditional PUT"):
             careless.collecting().__enter__()
+
+
+def test_no_server_starts_on_a_bucket_without_conditional_put(careless, store):
+    assert prove(()) == prove((store.place,)) == ()
+    with pytest.raises(
+        NotSupported, match=r"by which servers keep out of each other's way.*has conditional PUT"
+    ):
+        prove((store.place, careless.place))
 
 
 def test_a_blob_that_is_missing_is_not_a_missing_bucket(store):

@@ -241,7 +241,9 @@ class LocalBlobs:
 
     def location(self, digest: str) -> Path | None:
         """See ``BlobStore.location``. Says where, not whether the bytes are right: ``verify`` does."""
-        return None if self.stat(digest) is None else self._shelf.path(hex_of(digest))
+        hexdigits = hex_of(digest)
+        there = self._shelf.stands(hexdigits) or self.stat(digest) is not None
+        return self._shelf.path(hexdigits) if there else None
 
     def verify(self, digest: str, *, cached: bool = True) -> None:
         """See ``BlobStore.verify``."""
@@ -331,7 +333,7 @@ class LocalBlobs:
             except FileNotFoundError:  # Nothing was ever stored here.
                 return 0
 
-    def collecting(self) -> AbstractContextManager[None]:
+    def collecting(self, *, patient: bool = True) -> AbstractContextManager[None]:
         """See ``BlobStore.collecting``; one lock for all stores of one root."""
         return collector_lock(self._root)
 

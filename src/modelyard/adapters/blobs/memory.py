@@ -129,7 +129,7 @@ class MemoryBlobs:
                 self._set_aside(hexdigits)
 
     @contextmanager
-    def collecting(self) -> Iterator[None]:
+    def collecting(self, *, patient: bool = True) -> Iterator[None]:
         """See ``BlobStore.collecting``."""
         if not self._collector.acquire(blocking=False):
             raise Conflict(

@@ -1,10 +1,11 @@
 """The right to collect, kept by an object store: a row of numbered objects, of which the highest counts.
 
 A collector makes ``collector/<number>`` one above the highest, by a conditional PUT that only one can win, and writes
-it anew every few seconds. Whoever finds a highest one that nobody writes any more (by its own clock, however the clocks
-differ) takes the next number. A holder that sees a higher number than its own has lost the right. So two collectors
-never both hold it as long as a holder stops by itself when it could not write in time: ``check`` says so before
-anything is removed.
+it anew every few seconds. Whoever finds a highest one that nobody writes any more takes the next number: one that it
+watched for the whole life of a lease by its own clock, or that is older than that by the clock of the store itself and
+was not written while it looked twice. Clocks of different machines are never compared. A holder that sees a higher
+number than its own has lost the right. So two collectors never both hold it as long as a holder stops by itself when it
+could not write in time: ``check`` says so before anything is removed.
 
 Only creation has to be conditional: some stores know ``If-None-Match`` and not ``If-Match``.
 """
@@ -28,11 +29,16 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 FOLDER: Final = "collector"
-LIFE: Final = 240.0
+LIFE: Final = 120.0
 """Seconds after which a lease that nobody writes is taken over."""
-BEATS: Final = 48
+BEATS: Final = 24
 """How often it is written in its life: whoever finds it held knows so after one beat."""
+WAIT: Final = 45.0
+"""Seconds that a dead holder's lease is waited for at most: callers over a network give up after a minute."""
 _NUMBER: Final = re.compile(FOLDER + r"/(\d{12})")
+_CLOCK: Final = f"{FOLDER}/clock"
+_COARSE: Final = 2.0
+"""Seconds: stores tell times in whole ones."""
 _DOING: Final = "taking the right to collect"
 
 
@@ -63,20 +69,24 @@ class Lease:
         self._number = 0
         self._token = b""
         self._lost = False
+        self._watched: tuple[_Seen | None, float] = (None, 0.0)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, *, patient: bool = True) -> Iterator[None]:
         """Hold it for a block.
 
+        Args:
+            patient: Whether to wait for what a dead holder left, up to ``WAIT`` seconds.
+
         Raises:
-            Conflict: Another collector holds it.
+            Conflict: Another collector holds it, or died with it just now.
             NotSupported: The store ignores the condition of a conditional PUT, so nothing would keep another one out.
         """
         if not self._turn.acquire(blocking=False):
             raise self._taken()
         stop = threading.Event()
         try:
-            self._acquire()
+            self._acquire(patient)
             beat = threading.Thread(target=self._beat, args=(stop,), name="modelyard-lease", daemon=True)
             beat.start()
             try:
@@ -105,11 +115,11 @@ class Lease:
                 data={"bucket": self._place.bucket},
             )
 
-    def _acquire(self) -> None:
+    def _acquire(self, patient: bool) -> None:
         with object_errors(self._place, _DOING):
             seen = self._highest()
             if seen is not None and not seen.is_free:
-                self._outlive(seen)
+                self._outlive(seen, min(self._life, WAIT) if patient else 0.0)
             number = seen.number + 1 if seen else 1
             begun = time.monotonic()
             self._token = uuid.uuid4().hex.encode()
@@ -123,16 +133,43 @@ class Lease:
                 raise self._taken()
             self._forget_below(number)
 
-    def _outlive(self, seen: _Seen) -> None:
-        """Watch somebody's lease until it is written again, which is a conflict, or has not been for its whole life."""
-        end = time.monotonic() + self._life
-        while time.monotonic() < end:
-            time.sleep(min(self._life / BEATS / 2, max(0.0, end - time.monotonic())))
+    def _outlive(self, seen: _Seen, seconds: float) -> None:
+        """Return if somebody's lease has ended within ``seconds``; that it is written again is a conflict.
+
+        How long it has not been written is remembered, so that who asks now and then without patience gets it too.
+        """
+        if self._watched[0] != seen:
+            self._watched = (seen, time.monotonic())
+        end = time.monotonic() + seconds
+        while True:
+            # Taken before the look, which takes a while: the last look must count.
+            left = end - time.monotonic()
+            if self._has_ended(seen):
+                return
+            if left <= 0:
+                raise self._taken()
+            time.sleep(min(self._life / BEATS / 2, left))
             now = self._highest()
             if now is not None and now.is_free and now.number == seen.number:
                 return
             if now != seen:
                 raise self._taken()
+
+    def _has_ended(self, seen: _Seen) -> bool:
+        """Whether its holder must have stopped: silent for a life, or for two looks if the store's clock says so."""
+        silent = time.monotonic() - self._watched[1]
+        if silent < self._life / BEATS * 1.5:
+            return False
+        return silent >= self._life or self._age(seen) >= self._life + _COARSE
+
+    def _age(self, seen: _Seen) -> float:
+        """Seconds since it was written, by the clock that noted that: the store's, told by an object made now."""
+        import obstore
+
+        obstore.put(self._client, _CLOCK, b"now")
+        now = obstore.head(self._client, _CLOCK)["last_modified"]
+        age: float = (now - seen.modified).total_seconds()
+        return age
 
     def _create(self, number: int) -> bool:
         """Make the object of a number; whether it is ours, also when only the answer was lost."""
@@ -216,7 +253,8 @@ class Lease:
 
     def _taken(self) -> Conflict:
         return Conflict(
-            f"Another collection is running in {self._place.name}. Nothing was removed; try again when it has ended.",
+            f"Another collection is running in {self._place.name}, or was cut off less than {self._life:.0f} s ago. "
+            "Nothing was removed; try again when that has ended.",
             data={"bucket": self._place.bucket},
         )
 

@@ -40,6 +40,15 @@ class Patience:
     tries: int = 5
     budget: float = 60.0
 
+    def shortened(self) -> Patience:
+        """For what must have happened or failed within 35 seconds: the budget, a last try and the pauses."""
+        return Patience(
+            connect=min(self.connect, 5.0),
+            silence=min(self.silence, 10.0),
+            tries=min(self.tries, 3),
+            budget=min(self.budget, 15.0),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:

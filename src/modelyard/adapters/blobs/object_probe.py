@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from modelyard.adapters.blobs.object_faults import object_errors
-from modelyard.adapters.blobs.objectstore import TMP
-
-if TYPE_CHECKING:
-    from modelyard.adapters.blobs.objectstore import ObjectBlobs
+from modelyard.adapters.blobs.object_feed import Feed
+from modelyard.adapters.blobs.object_place import Patience, Place
+from modelyard.adapters.blobs.object_uploading import PART, Uploading
+from modelyard.adapters.blobs.objectstore import TMP, ObjectBlobs
+from modelyard.domain.errors import NotSupported, StorageError, StorageFull, Unreachable
 
 SKEW: Final = 60.0
 """Seconds by which the clocks may differ without a word. At 15 minutes S3 refuses every request."""
+SOON: Final = Patience(connect=5, silence=15, tries=3, budget=15)
+"""How long a store is waited for by somebody who only wants to know whether it can be used."""
 _DOING: Final = "looking whether it can be used"
 
 
@@ -79,3 +83,55 @@ def examine(blobs: ObjectBlobs) -> Examined:
     # The fraction of a second that the store leaves out is half a second on average.
     skew = (told - middle).total_seconds() + (0.5 if told.microsecond == 0 else 0.0)
     return Examined(conditional_put=kept, skew=skew, links=links)
+
+
+def examine_parts(blobs: ObjectBlobs) -> None:
+    """Store an object of two parts, see that it is whole, and remove it: 8 MiB go to the store.
+
+    Raises:
+        StorageError: Large models cannot be stored there; the message says why.
+    """
+    import obstore
+
+    key = f"{TMP}/probe-{uuid.uuid4()}"
+    feed = Feed((bytes(PART), b"."), expect=None, most=2 * PART)
+    Uploading(blobs.client, blobs.place).in_parts(key, feed)
+    with object_errors(blobs.place, _DOING):
+        size = obstore.head(blobs.client, key)["size"]
+        obstore.delete(blobs.client, key)
+    if size != feed.size:
+        raise StorageError(
+            f"{blobs.place.name}: of {feed.size} bytes sent in two parts it has {size}; use a store that has multipart "
+            "uploads"
+        )
+
+
+def prove(places: Iterable[Place]) -> tuple[str, ...]:
+    """See that a server can work with these buckets before anybody relies on it.
+
+    One that can be read and takes nothing just now, because it is full or partly down, is no reason to stay away.
+
+    Returns:
+        A sentence for each thing that is not as it should be and can be lived with.
+
+    Raises:
+        StorageError: A bucket is not there or does not answer, or the credentials do not suffice.
+        NotSupported: A bucket ignores the condition of a PUT, so that two writers or collectors could undo each other.
+    """
+    warnings: list[str] = []
+    for place in places:
+        blobs = ObjectBlobs(replace(place, patience=SOON))
+        next(blobs.list(), None)
+        try:
+            found = examine(blobs)
+        except (StorageFull, Unreachable) as error:
+            warnings.append(error.detail)
+            continue
+        if not found.conditional_put:
+            raise NotSupported(
+                f"{place.name}: it ignores the condition of a PUT with If-None-Match, by which servers keep out of "
+                "each other's way. Nothing was changed; use a store or a version of it that has conditional PUT",
+                data={"bucket": place.bucket},
+            )
+        warnings += (f"{place.name}: {each}" for each in found.warnings)
+    return tuple(warnings)

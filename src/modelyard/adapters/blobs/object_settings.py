@@ -12,6 +12,7 @@ from modelyard.settings.model import AzureSettings, GcsSettings, S3Settings
 
 if TYPE_CHECKING:
     from modelyard.adapters.blobs.objectstore import ObjectBlobs
+    from modelyard.adapters.blobs.rooms import Rooms
 
 
 def object_store(settings: Settings) -> ObjectBlobs:
@@ -31,6 +32,35 @@ def manifests_beside(blobs: ObjectBlobs) -> ObjectBlobs:
     from modelyard.adapters.blobs.objectstore import ObjectBlobs
 
     return ObjectBlobs(blobs.place, folder="manifests", lease=blobs.lease)
+
+
+def places_from(settings: Settings) -> tuple[Place, ...]:
+    """All buckets that the settings name, the main one first.
+
+    Raises:
+        InvalidConfig: As for ``object_store``, or a rule for models has a wrong form.
+    """
+    from modelyard.adapters.blobs.object_rooms import rules_of
+
+    main = place_from(settings)
+    found = [main]
+    for _, place in rules_of(settings.storage.buckets, main):
+        if place not in found:
+            found.append(place)
+    return tuple(found)
+
+
+def in_rooms(blobs: ObjectBlobs, settings: Settings) -> ObjectBlobs | Rooms:
+    """The blobs with further buckets for the models that ``storage.buckets`` names, if it names any.
+
+    Raises:
+        InvalidConfig: A rule has a wrong form.
+    """
+    if not settings.storage.buckets:
+        return blobs
+    from modelyard.adapters.blobs.object_rooms import rooms, rules_of
+
+    return rooms(blobs, rules_of(settings.storage.buckets, blobs.place))
 
 
 def place_from(settings: Settings) -> Place:

@@ -15,7 +15,9 @@ import itertools
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,6 +41,7 @@ from modelyard.ports.blobs import BlobInfo
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
+    from obstore.store import ObjectStore
 
 TMP: Final = "tmp"
 QUARANTINE: Final = "quarantine"
@@ -47,6 +50,7 @@ IDLE: Final = 3600.0
 LONGEST_LINK: Final = 7 * 86_400
 """Seconds; no provider signs for longer."""
 _READING: Final = "reading from the store"
+_REMOVING: Final = "removing from the store"
 _ANY: Final = 1 << 62
 
 
@@ -310,9 +314,18 @@ class ObjectBlobs:
             StorageError: This process collects and may no longer, because its lease could not be renewed.
         """
         key = self._key(hex_of(digest))
-        self.lease.check()
+        import obstore
+
         self._memory.forget(hex_of(digest))
-        self.remove((key,))
+        brief = self._brief
+        self.lease.check()  # last, so that nothing but the request itself comes between
+        with suppress(FileNotFoundError), object_errors(self.place, _REMOVING):
+            obstore.delete(brief, key)
+
+    @cached_property
+    def _brief(self) -> ObjectStore:
+        """A client whose every request has ended long before a lease has that was good when it began."""
+        return connect(replace(self.place, patience=self.place.patience.shortened()))
 
     def quarantine(self, digest: str) -> None:
         """See ``BlobStore.quarantine``; nothing happens if nothing is there."""
@@ -350,7 +363,7 @@ class ObjectBlobs:
                 freed += size
         return freed
 
-    def collecting(self) -> AbstractContextManager[None]:
+    def collecting(self, *, patient: bool = True) -> AbstractContextManager[None]:
         """See ``BlobStore.collecting``; one lease for all stores of one place.
 
         A collector of another process is noticed within some seconds. One that died keeps others out for ``life``.
@@ -358,12 +371,16 @@ class ObjectBlobs:
         Raises:
             NotSupported: The store has no conditional PUT.
         """
-        return self.lease.held()
+        return self.lease.held(patient=patient)
 
     def close(self) -> None:
         """Nothing is held that the client does not let go of itself."""
 
     # The store
+
+    def key(self, digest: str) -> str:
+        """The object of a blob, below the prefix of the place."""
+        return self._key(hex_of(digest))
 
     def _key(self, hexdigits: str) -> str:
         return f"{self._folder}/sha256/{hexdigits[:2]}/{hexdigits}"
@@ -408,7 +425,7 @@ class ObjectBlobs:
 
         for batch in (keys[at : at + 1000] for at in range(0, len(keys), 1000)):
             try:
-                with object_errors(self.place, "removing from the store"):
+                with object_errors(self.place, _REMOVING):
                     obstore.delete(self.client, batch if len(batch) > 1 else batch[0])
             except FileNotFoundError:
                 self._remove_each(batch)
@@ -418,7 +435,7 @@ class ObjectBlobs:
         import obstore
 
         for key in keys if len(keys) > 1 else ():
-            with suppress(FileNotFoundError), object_errors(self.place, "removing from the store"):
+            with suppress(FileNotFoundError), object_errors(self.place, _REMOVING):
                 obstore.delete(self.client, key)
 
 

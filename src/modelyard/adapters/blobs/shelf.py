@@ -32,6 +32,7 @@ class Shelf:
         self._caches = caches
         self._prepared = False
         self._home = f"{root}/{store}/{_ALGORITHM}/"
+        self._folders = (f"{root}/{store}", f"{root}/{store}/{_ALGORITHM}")
 
     def prepare(self) -> None:
         """Make every folder that storing needs, durably. Cheap after the first call of a process.
@@ -63,6 +64,19 @@ class Shelf:
     def path(self, hexdigits: str) -> Path:
         """Where the blob is, if it is there."""
         return Path(f"{self._home}{hexdigits[:2]}/{hexdigits}")
+
+    def stands(self, hexdigits: str) -> bool:
+        """Whether a regular file stands in the blob's place, in folders that are none but folders.
+
+        A quarter of what ``find`` costs, for lists that name a place with each version. Somebody may put a link there
+        between two of these looks, as he may afterwards: what reads bytes opens them by ``open``.
+        """
+        home = f"{self._home}{hexdigits[:2]}"
+        try:
+            folders = all(stat.S_ISDIR(os.lstat(path).st_mode) for path in (*self._folders, home))
+            return folders and stat.S_ISREG(os.lstat(f"{home}/{hexdigits}").st_mode)
+        except OSError:
+            return False
 
     def find(self, hexdigits: str) -> os.stat_result | None:
         """What stands in the blob's place, of whatever kind, or ``None``."""
