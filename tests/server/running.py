@@ -18,17 +18,16 @@ import httpx
 from modelyard.server import Plan, build
 from modelyard.server.process import Process
 from modelyard.server.start import bound
-from modelyard.settings import Settings
-from modelyard.wiring import open_service
+from modelyard.wiring import in_folder
 
 PATIENCE = 30.0
 
 
 @contextlib.contextmanager
-def on_a_thread(folder, plan=None, more=()):
+def on_a_thread(folder, plan=None, more=(), **given):
     """A server without tokens over a new registry; gives its process object, with ``url`` and ``port``."""
     plan = plan or Plan(authenticate=False)
-    _, service = open_service(Settings(), folder)
+    service = in_folder(folder, **given)
     app = build(service, plan)
     for route in more:
         app.api.router.__init__((*app.api.router.routes, route))
@@ -36,7 +35,7 @@ def on_a_thread(folder, plan=None, more=()):
     process = Process(app, plan)
     process.port = listening.getsockname()[1]
     process.url = f"http://127.0.0.1:{process.port}"
-    process.app = app
+    process.app, process.service = app, service
     thread = threading.Thread(target=process.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
@@ -59,12 +58,18 @@ def wait_until(true, seconds=PATIENCE):
 
 
 class Command:
-    """``modelyard server`` as a process of its own."""
+    """``modelyard server`` as a process of its own.
+
+    Attributes:
+        program: What the interpreter is told to run.
+    """
+
+    program: tuple[str, ...] = ("-m", "modelyard")
 
     def __init__(
         self, folder: Path, *options: str, env: dict[str, str] | None = None, cwd: Path | None = None
     ) -> None:
-        words = ["-m", "modelyard", "server", "--port", "0", "--json", "--registry", str(folder), *options]
+        words = [*self.program, "server", "--port", "0", "--json", "--registry", str(folder), *options]
         self.errors = (folder.parent / f"{folder.name}.log").open("a+")
         clean = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
         self.process = subprocess.Popen(

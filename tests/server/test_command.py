@@ -86,9 +86,7 @@ def test_a_port_that_is_taken_is_named(tmp_path) -> None:
 def test_short_names_are_read_from_a_file_and_go_after_long_ones(tmp_path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    (tmp_path / ".env").write_text(
-        f"# ours\nexport REGISTRY_PORT='{port}' # why\nMONGODB_URL=mongodb://u:p@h/x\nOTHER=1\n"
-    )
+    (tmp_path / ".env").write_text(f"# ours\nexport REGISTRY_PORT='{port}' # why\nOTHER=1\n")
     words = [sys.executable, "-m", "modelyard", "server", "--no-auth", "--json"]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
     process = subprocess.Popen(
@@ -100,8 +98,7 @@ def test_short_names_are_read_from_a_file_and_go_after_long_ones(tmp_path) -> No
         process.terminate()
         told, errors = process.communicate(timeout=30)
     assert json.loads(told)["url"] == f"http://127.0.0.1:{port}"
-    assert "MONGODB_URL names a database" in errors
-    assert "u:p" not in errors
+    assert "OTHER" not in errors  # what is somebody else's is no fault
 
 
 def _answers(port: int) -> bool:

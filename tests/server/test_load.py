@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hashlib
 import os
 import resource
 import time
@@ -10,7 +12,7 @@ import time
 import httpx
 import pytest
 
-from .running import Command
+from .running import Command, raw, wait_until
 from .test_command import resident
 
 pytestmark = pytest.mark.long
@@ -93,6 +95,52 @@ def test_three_hundred_slow_callers_are_gone_within_a_minute(tmp_path, handles, 
         print(kind, f"{max(held):.0f} s")
         assert max(held) < 60
         assert httpx.get(f"{server.url}/healthz", timeout=60).status_code == 200
+
+
+def connections(client: httpx.Client) -> int:
+    """How many the server has open, by its own figures."""
+    lines = client.get("/metrics").text.splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("modelyard_connections "))
+
+
+def test_three_hundred_readers_that_do_not_read_are_gone_within_a_minute(tmp_path, handles) -> None:
+    env = {"MODELYARD_SERVER_LIMITS_REQUESTS": "400", "MODELYARD_SERVER_LIMITS_REQUESTS_PER_CALLER": "400"}
+    with Command(tmp_path / "registry", "--no-auth", env=env) as server, server.client() as client:
+        data = os.urandom(1 << 20) * 32
+        name = f"/api/v1/blobs/sha256:{hashlib.sha256(data).hexdigest()}"
+        assert client.put(name, content=data).status_code == 201
+        before = resident(server.pid)
+        began = time.monotonic()
+        readers = [raw(server.port) for _ in range(300)]
+        for one in readers:
+            one.sendall(f"GET {name} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        wait_until(lambda: connections(client) > 250)
+        grown = resident(server.pid) - before
+        wait_until(lambda: connections(client) < 10, seconds=60)
+        print(f"reader {time.monotonic() - began:.0f} s, grown by {grown >> 20} MiB")
+        for one in readers:
+            one.close()
+        assert grown < 900 << 20, "two or three pieces of a mebibyte for each of them"
+        assert client.get("/healthz").status_code == 200
+
+
+def test_what_does_not_fit_into_memory_is_refused_and_the_next_is_answered(tmp_path) -> None:
+    with Command(tmp_path / "registry", "--no-auth") as server, server.client() as client:
+        assert client.get("/api/v1/models").status_code == 200
+        with open(f"/proc/{server.pid}/status") as status:
+            size = next(int(line.split()[1]) << 10 for line in status if line.startswith("VmSize"))
+        limit = size + (128 << 20)
+        resource.prlimit(server.pid, resource.RLIMIT_AS, (limit, limit))
+        for _ in range(3):
+            with contextlib.suppress(httpx.HTTPError):  # hanging up is an answer too
+                body = b'{"bundle": "' + b"x" * (300 << 20) + b'"}'
+                headers = {"Content-Type": "application/json"}
+                assert client.post("/api/v1/import", content=body, headers=headers).status_code >= 400
+            assert client.get("/api/v1/models").status_code == 200
+        data = os.urandom(1 << 20) * 200
+        name = f"/api/v1/blobs/sha256:{hashlib.sha256(data).hexdigest()}"
+        assert client.put(name, content=data).status_code == 201
+        assert client.get("/readyz").status_code == 200
 
 
 def test_ten_thousand_requests_leak_no_handle_and_little_memory(tmp_path) -> None:

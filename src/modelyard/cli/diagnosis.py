@@ -7,12 +7,14 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from modelyard.cli import diagnosis_parts as parts
 from modelyard.cli import figures
+from modelyard.cli.diagnosis_line import Line
+from modelyard.cli.diagnosis_posture import posture
 from modelyard.cli.session import DATABASE
 from modelyard.domain.errors import ModelyardError
 
@@ -36,15 +38,6 @@ PACKAGES: Final = (
 FILE_SYNC: Final = {"0": "OFF", "1": "NORMAL", "2": "FULL", "3": "EXTRA"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One finding: ``level`` is ``ok``, ``warn`` or ``fail``."""
-
-    level: str
-    topic: str
-    text: str
-
-
 def examine(session: Session) -> Iterator[Line]:
     """All questions, in order. A question that itself fails becomes a ``fail`` line: the rest is still answered."""
     questions: tuple[tuple[str, Callable[[Session], Iterator[Line]]], ...] = (
@@ -55,8 +48,13 @@ def examine(session: Session) -> Iterator[Line]:
         ("rights", _rights),
         ("space", _space),
         ("database", _database),
+        ("database", parts.database),
+        ("objects", parts.objects),
+        ("cache", parts.cache),
+        ("address", parts.address),
         ("clock", _clock),
         ("packages", _packages),
+        ("posture", posture),
     )
     for topic, question in questions:
         try:
@@ -156,7 +154,7 @@ def _space(session: Session) -> Iterator[Line]:
 def _database(session: Session) -> Iterator[Line]:
     """Journal and synchronous mode as the registry's own connections have them."""
     place = session.folder()
-    if place is None or session.absent():
+    if place is None or session.absent() or session.records_elsewhere():
         return
     from modelyard.adapters.metadata.sqlite import connect, journal
 
@@ -181,7 +179,8 @@ def _clock(session: Session) -> Iterator[Line]:
 
 
 def _latest_event(session: Session) -> datetime | None:
-    if session.absent():
+    # Opening records in a database would set it up; its own clock is compared instead.
+    if session.absent() or session.records_elsewhere():
         return None
     registry = session.open()
     latest = registry.search_models("order by updated desc", limit=1)

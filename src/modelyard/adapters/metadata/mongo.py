@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from modelyard.adapters.metadata.changes import check_form
+from modelyard.adapters.metadata.looked import Looked
 from modelyard.adapters.metadata.mongo_check import findings
 from modelyard.adapters.metadata.mongo_client import Client
 from modelyard.adapters.metadata.mongo_query import FINDERS, log
@@ -89,6 +90,10 @@ class MongoMetadata:
 
     # --- the rest ----------------------------------------------------------------------------------------------------
 
+    def is_made(self) -> bool:
+        """Whether the database has a collection for the registry's record."""
+        return self._client.read(lambda database: "registry" in database.list_collection_names())
+
     def migrate(self) -> None:
         """Make the database or bring it to the newest schema; safe when many processes do so at once.
 
@@ -104,6 +109,12 @@ class MongoMetadata:
             database = self._client.database
             with database.client.start_session(snapshot=True) as session:
                 return tuple(findings(database, session))
+
+    def look(self) -> Looked:
+        """Who answers, what may be done there and what is promised; makes and changes nothing."""
+        from modelyard.adapters.metadata.mongo_look import look
+
+        return look(self._client)
 
     def close(self) -> None:
         """Close all connections."""

@@ -195,7 +195,7 @@ class MySql:
     def is_lost(self, error: Exception, session: Session) -> bool:
         if not isinstance(error, driver().Error):
             return False
-        return not session.raw.open or _number_of(error) in _GONE
+        return not session.raw.open or _number_of(error) in _GONE + _ONLY_READS
 
     def is_missing(self, error: Exception) -> bool:
         return _number_of(error) == _NO_TABLE
@@ -236,6 +236,8 @@ _GAVE_WAY: Final = (1213, 1020)
 """A deadlock; on newer MariaDB also a row that changed since it was read."""
 
 _GONE: Final = (0, 1053, 1077, 1079, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 2006, 2013, 2014, 2055)
+_ONLY_READS: Final = (1290, 1792, 1836)
+"""After a failover an old connection may lead to a server that only follows now; a new one finds who leads."""
 _REFUSALS: Final[Mapping[int, str]] = {
     1040: "it has no connection left; lower database.pool_size or raise its max_connections",
     1044: "this user has no right to this database; grant it or correct the address",

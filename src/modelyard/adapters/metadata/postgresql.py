@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from decimal import Decimal
 from functools import cache
 from typing import Any, Final
@@ -21,8 +22,13 @@ from modelyard.domain.errors import (
 )
 from modelyard.domain.records import ModelVersion
 
+_log = logging.getLogger("modelyard")
+
 STATEMENT_SECONDS: Final = 60
 """How long one statement may take, checks and migrations aside."""
+
+COPIES: Final = 20
+"""Rows from which on a ``COPY`` is quicker: psycopg sends each row of an ``executemany`` as a statement of its own."""
 
 SPELLINGS: Final = (("instr(", "strpos("), (" CROSS JOIN ", " JOIN "), ("+t.", "t."), ("+deleted", "deleted"))
 WORDS: Final = "ix_version_texts_words"
@@ -132,8 +138,8 @@ class PostgreSql:
     """One database of a PostgreSQL server.
 
     Args:
-        url: ``postgresql://user:password@host:port/database``, with libpq's parameters behind ``?``; several hosts
-            between commas are tried in turn.
+        url: ``postgresql://user:password@host:port/database``, with libpq's parameters behind ``?``. Of several hosts
+            between commas the one that takes writes is used and, while there is none, any other to read from.
     """
 
     dialect = POSTGRESQL
@@ -150,11 +156,11 @@ class PostgreSql:
 
     def connect(self, *, patient: bool = False) -> Session:
         try:
-            raw = driver().connect(autocommit=True, client_encoding="utf8", **self._given)
+            raw = self._connected()
         except driver().Error as error:
             raise self._refused(error) from None  # the driver's error may repeat the address
         raw.adapters.register_loader("numeric", _number_loader())
-        session = Session(raw, SPELLINGS)
+        session = Session(raw, SPELLINGS, copies=COPIES)
         limit = 0 if patient else STATEMENT_SECONDS * 1000
         lock = 0 if patient else int(PATIENCE * 1000)
         session.execute(
@@ -162,6 +168,17 @@ class PostgreSql:
             f"SET idle_in_transaction_session_timeout = {2 * limit}; {_DURABLE}"
         )
         return session
+
+    def _connected(self) -> Any:
+        given: dict[str, Any] = {"autocommit": True, "client_encoding": "utf8"} | self._given
+        if "," not in str(given.get("host", "")) or "target_session_attrs" in given:
+            return driver().connect(**given)
+        try:
+            return driver().connect(**given, target_session_attrs="read-write")
+        except driver().OperationalError:
+            raw = driver().connect(**given)
+        _log.warning("%s: none of the hosts takes writes: only reading", self.place)
+        return raw
 
     def _refused(self, error: Exception) -> ModelyardError:
         text = str(error)
@@ -193,7 +210,8 @@ class PostgreSql:
     def is_lost(self, error: Exception, session: Session) -> bool:
         if not isinstance(error, driver().Error):
             return False
-        return bool(session.raw.closed or session.raw.broken) or _state(error)[:4] in _GONE
+        state = _state(error)
+        return bool(session.raw.closed or session.raw.broken) or state[:4] in _GONE or state == _ONLY_READS
 
     def is_missing(self, error: Exception) -> bool:
         return isinstance(error, driver().errors.UndefinedTable)
@@ -233,6 +251,8 @@ _DURABLE: Final = (
 """A server may be set to answer before a commit is on its disk; what we acknowledge has to be there."""
 
 _GONE: Final = ("57P0", "0800", "08P0")
+_ONLY_READS: Final = "25006"
+"""After a failover an old connection may lead to a server that only follows now; a new one finds who leads."""
 _REFUSALS: Final = (
     (
         "password authentication failed",

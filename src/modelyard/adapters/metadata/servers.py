@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from modelyard.adapters.metadata import statements_sqlite as sql
 from modelyard.adapters.metadata.changes import check_form
+from modelyard.adapters.metadata.looked import Looked
 from modelyard.adapters.metadata.rows import digest, dump, encode_event
 from modelyard.adapters.metadata.sessions import PATIENCE, Engine, Pool, Session
 from modelyard.adapters.metadata.sql_check import findings
@@ -52,6 +53,7 @@ class ServerMetadata(SqlRecords):
     def __init__(self, engine: Engine, *, pool_size: int) -> None:
         self.engine = engine
         self.dialect = engine.dialect
+        self._pool_size = pool_size
         self._pool = Pool(engine, limit=pool_size)
         self._mine = local()
         self._queue = RLock()
@@ -61,6 +63,10 @@ class ServerMetadata(SqlRecords):
     def place(self) -> str:
         """Where the records are, without credentials."""
         return self.engine.place
+
+    def hurry(self, seconds: float) -> None:
+        """Let nobody wait longer for a connection: for callers who had better be told soon."""
+        self._pool.wait = seconds
 
     # --- connections -------------------------------------------------------------------------------------------------
 
@@ -264,18 +270,22 @@ class ServerMetadata(SqlRecords):
 
     # --- the rest ----------------------------------------------------------------------------------------------------
 
+    def is_made(self) -> bool:
+        """Whether the database has a schema of ours."""
+        return self._tried(self.schema) > 0
+
     def migrate(self) -> None:
         """Make the tables or bring them to the newest schema; safe when many processes do so at once.
 
         Raises:
             NotSupported: The database was written by a newer version.
         """
-        if self._is_current(self._tried(self._schema)):
+        if self._is_current(self._tried(self.schema)):
             return
         session = self.engine.connect(patient=True)
         try:
             self.engine.upgrade(session)
-            self._is_current(self._schema(session))
+            self._is_current(self.schema(session))
         except ModelyardError:
             raise
         except Exception as error:
@@ -292,7 +302,8 @@ class ServerMetadata(SqlRecords):
             )
         return found == sql.SCHEMA_VERSION
 
-    def _schema(self, session: Session) -> int:
+    def schema(self, session: Session) -> int:
+        """Number of the schema that is there; 0 if there is none."""
         try:
             row = session.execute(_SCHEMA, {}).fetchone()
         except Exception as error:
@@ -316,6 +327,12 @@ class ServerMetadata(SqlRecords):
             return (f"{self.place}: cannot be read any further: {ours.detail}",)
         finally:
             session.close()
+
+    def look(self) -> Looked:
+        """Who answers, what may be done there and what is promised; makes and changes nothing."""
+        from modelyard.adapters.metadata.server_look import look
+
+        return look(self.engine, self._pool_size, self.schema)
 
     def close(self) -> None:
         """Close idle connections; calls still running finish first."""

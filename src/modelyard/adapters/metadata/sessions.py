@@ -29,20 +29,29 @@ def respelled(statement: str, spellings: tuple[tuple[str, str], ...]) -> str:
     return _PARAMETER.sub(r"%(\1)s", statement.replace("%", "%%"))
 
 
+@lru_cache(maxsize=256)
+def as_copy(statement: str) -> tuple[str, tuple[str, ...]]:
+    """An INSERT of one row as PostgreSQL's ``COPY``, and the names of its parameters in the order of the columns."""
+    head, _, values = statement.partition(" VALUES ")
+    return f"{head.replace('INSERT INTO', 'COPY')} FROM STDIN", tuple(_PARAMETER.findall(values))
+
+
 class Session:
     """One connection, spoken to as the shared code speaks to SQLite's.
 
     Args:
         raw: A DBAPI connection in autocommit mode; transactions are begun by hand.
         spellings: What this database spells otherwise, as pairs of ours and theirs.
+        copies: From how many rows on an INSERT of many becomes a ``COPY``; 0: never.
     """
 
-    __slots__ = ("_spellings", "broken", "raw")
+    __slots__ = ("_copies", "_spellings", "broken", "raw")
 
-    def __init__(self, raw: Any, spellings: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, raw: Any, spellings: tuple[tuple[str, str], ...], *, copies: int = 0) -> None:
         self.raw = raw
         self.broken = False
         self._spellings = spellings
+        self._copies = copies
 
     def execute(self, statement: str, given: Mapping[str, Any] | None = None) -> Any:
         """Run one statement; answers its cursor. Without ``given`` it is taken literally."""
@@ -53,10 +62,17 @@ class Session:
             cursor.execute(respelled(statement, self._spellings), given)
         return cursor
 
-    def executemany(self, statement: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run one statement for every row; nothing for none."""
-        if rows:
-            self.raw.cursor().executemany(respelled(statement, self._spellings), rows)
+    def executemany(self, statement: str, rows: Sequence[Mapping[str, Any]]) -> Any:
+        """Run one statement for every row; nothing for none. Answers the cursor, which has counted the rows met."""
+        cursor = self.raw.cursor()
+        if self._copies and len(rows) >= self._copies and statement.startswith("INSERT"):
+            copied, names = as_copy(statement)
+            with cursor.copy(copied) as copy:
+                for row in rows:
+                    copy.write_row([row[name] for name in names])
+        elif rows:
+            cursor.executemany(respelled(statement, self._spellings), rows)
+        return cursor
 
     def close(self) -> None:
         """Let go of it, whatever state it is in."""
@@ -122,12 +138,14 @@ class Engine(Protocol):
 class Pool:
     """Connections to one server, as many as are needed and no more than ``limit``.
 
-    Thread-safe. After a fork the child starts with none: both would write into one socket.
+    Whoever finds all of them taken waits for ``wait`` seconds. Thread-safe. After a fork the child starts with none:
+    both would write into one socket.
     """
 
     def __init__(self, engine: Engine, *, limit: int) -> None:
         self._engine = engine
         self._limit = limit
+        self.wait = PATIENCE
         self._closed = False
         self._begin()
 
@@ -147,10 +165,11 @@ class Pool:
             self._begin()
         if self._closed:
             raise StorageError(f"the metadata store {self._engine.place} was closed: open the registry again")
-        if not self._free.acquire(timeout=PATIENCE):
+        if not self._free.acquire(timeout=self.wait):
             raise StorageError(
-                f"{self._engine.place}: all {self._limit} connections were busy for {PATIENCE:.0f} s; "
-                "raise database.pool_size or ask less at once"
+                f"{self._engine.place}: all {self._limit} connections were busy for {self.wait:.0f} s; "
+                "raise database.pool_size or ask less at once",
+                data={"retry_after": 1},
             )
         try:
             return self._idle.pop()

@@ -32,12 +32,20 @@ def command(session: Session, folder: str) -> None:
 
 
 def folder_of(session: Session) -> Path:
-    """The registry's folder.
+    """The registry's folder, which holds all of it.
 
     Raises:
-        NotSupported: It is behind a server.
+        NotSupported: It is behind a server, or a part of it is in a database server or a bucket.
     """
+    from modelyard.wiring import object_places
+
     folder = session.folder()
     if folder is None:
         raise NotSupported(f"{session.place()} is a server; take and bring back backups where its folder is")
+    if session.records_elsewhere() or object_places(session.settings()):
+        raise NotSupported(
+            f"{folder} does not hold the whole registry: the configuration keeps records in a database server or bytes "
+            "in a bucket. Copy all of it with `modelyard migrate`, or back up the database and then the "
+            "bucket with tools of their own"
+        )
     return folder

@@ -13,7 +13,6 @@ from modelyard.cli.session import Session
 
 if TYPE_CHECKING:
     from modelyard.server import Started
-    from modelyard.settings import Settings
 
 ON_THIS_MACHINE = "127.0.0.1,::1"
 
@@ -45,7 +44,8 @@ def command(
     from modelyard.server import serve
     from modelyard.server.plan import planned
 
-    settings = _settings(session)
+    session.as_server = True
+    settings = session.settings()
     chosen = {name: value for name, value in given.items() if value is not None}
     if behind_proxy is not None:
         chosen["behind_proxy"] = tuple(part.strip() for part in behind_proxy.split(",") if part.strip())
@@ -57,22 +57,6 @@ def command(
     if no_auth:
         session.note("every program on this machine may do everything here, since --no-auth was given")
     serve(settings, session.location, plan, lambda started: _tell(session, started))
-
-
-def _settings(session: Session) -> Settings:
-    """The configuration, with the short names that a server may be given; what cannot be kept there is said."""
-    from modelyard.settings import load
-    from modelyard.settings.dotenv import is_short
-    from modelyard.settings.model import DatabaseSettings
-
-    settings = load(session.config, dotenv=".env")
-    source = settings.source("database.url")
-    if is_short(source):
-        session.note(
-            f"{source} names a database that this version cannot use; records are kept in the registry's folder"
-        )
-        settings = dataclasses.replace(settings, database=DatabaseSettings())
-    return settings
 
 
 def _tell(session: Session, started: Started) -> None:
