@@ -9,8 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from modelyard.client import arguments, listing, load, notices, pack, signatures, tokens, validation
-from modelyard.client import lineage as links
+from modelyard.client import arguments, listing, load, notices, pack, requests, tokens, validation
 from modelyard.client.listing import Versions
 from modelyard.domain.answers import (
     Affected,
@@ -25,11 +24,12 @@ from modelyard.domain.answers import (
 )
 from modelyard.domain.lifecycle import parse_stage
 from modelyard.domain.records import Event, Model, ModelStage, ModelVersion
+from modelyard.domain.sessions import Session
 from modelyard.domain.tokens import NewToken, Token
 from modelyard.ports import service as ask
 from modelyard.ports.service import UNSET, Progress, RegistryService
 from modelyard.settings import Settings, load_settings
-from modelyard.wiring import inspect_database, open_service
+from modelyard.wiring import inspect_database, open_service, settle
 
 if TYPE_CHECKING:
     from modelyard.domain.compare import Comparison
@@ -51,11 +51,14 @@ class ModelRegistry:
     A call that fails has changed nothing.
 
     Args:
-        location: Folder of an embedded registry. Without it: the environment variable ``MODELYARD_URL``, the
+        location: Folder of an embedded registry, the address of a server, or that of a database, such as
+            ``postgresql://user:password@host/name``. Without it: the environment variable ``MODELYARD_URL``, the
             configuration file's ``registry.path``, or ``./model_registry``.
         token: Credential for a server; not used by an embedded registry.
         config: A configuration file, or ready ``Settings``. Without it: ``MODELYARD_CONFIG``,
             ``./configs/registry_config.yaml``, ``./modelyard.yaml``, then the user's configuration folder.
+        storage: Where the bytes beside a database are, if the configuration's section ``storage`` does not say it: a
+            folder, ``s3://bucket/prefix``, ``gs://``, ``az://`` or ``https://host/bucket/prefix``.
 
     Raises:
         InvalidConfig: The configuration has an unknown or ill-typed key.
@@ -68,9 +71,11 @@ class ModelRegistry:
         *,
         token: str | None = None,
         config: str | Path | Settings | None = None,
+        storage: str | None = None,
     ) -> None:
-        self.settings = config if isinstance(config, Settings) else load_settings(config)
-        self.location, self._service = open_service(self.settings, location, token=token)
+        settings = config if isinstance(config, Settings) else load_settings(config)
+        self.settings, where = settle(settings, location, storage)
+        self.location, self._service = open_service(self.settings, where, token=token)
         self.progress: Callable[[str, int], Progress] | None = None
 
     def __enter__(self) -> ModelRegistry:
@@ -174,29 +179,54 @@ class ModelRegistry:
             compress=compress,
             follow_symlinks=follow_symlinks,
         ) as package:
-            request = ask.CreateVersion(
-                name=name,
-                version=version,
-                flavor=package.flavor,
-                stage=parse_stage(stage or self.settings.registry.default_stage),
+            request = requests.build(
+                package,
+                self.settings,
+                name,
+                version,
+                stage=stage,
                 description=description,
-                metrics=performance_metrics or {},
-                hyperparams={**package.hyperparams, **arguments.scalars(hyperparams or {})},
-                tags=tags or {},
-                attributes=arguments.scalars(attributes or {}),
-                data_lineage=data_lineage or {},
-                lineage=links.edges(lineage or ()),
+                performance_metrics=performance_metrics,
+                hyperparams=hyperparams,
+                tags=tags,
+                data_lineage=data_lineage,
+                lineage=lineage,
                 parent=parent,
-                signature=signatures.describe(package, signature, input_example, output_example),
-                framework=package.framework,
-                algorithm=package.algorithm,
-                card=card or {},
+                signature=signature,
+                input_example=input_example,
+                output_example=output_example,
+                card=card,
                 bump=bump,
                 alias=alias,
-                override_reason=override_reason or "",
+                attributes=attributes,
+                override_reason=override_reason,
                 idempotency_key=idempotency_key,
             )
             return notices.told(pack.upload_and_create(self._service, package, request, self.progress))
+
+    def register_models(self, entries: Sequence[Mapping[str, Any]], *, batch: int = 500) -> list[str]:
+        """Store many versions, each batch of them in one commit, and return their ``model_id`` in the same order.
+
+        Ten times as fast as one by one, and what it makes is the same. A batch is registered whole or not at all; the
+        batches before one that is refused stay.
+
+        Args:
+            entries: The arguments of :meth:`register_model` by name, ``model`` and ``name`` among them. Instead of
+                ``model`` one may give ``files``, bytes that the registry has already:
+                ``[{"path": "model.onnx", "digest": "sha256:...", "size": 1024}]`` (without ``size`` it is looked up),
+                with ``flavor`` (such as ``{"name": "onnx", "entry": "model.onnx"}``; otherwise they are plain files)
+                and ``environment``.
+            batch: How many versions one commit has, 1 to 1,000.
+
+        Raises:
+            InvalidInput: An entry has an unknown key, or neither ``model`` nor ``files``.
+            ModelyardError: What :meth:`register_model` raises; ``data["entry"]`` is the entry's place, from 1.
+        """
+        from modelyard.client import bulk
+
+        return bulk.register(
+            self._service, self.settings, self.location, entries, size=batch, progress=self.progress
+        )
 
     def copy_version(
         self,
@@ -799,6 +829,20 @@ class ModelRegistry:
     def revoke_token(self, token: str, *, reason: str | None = None) -> Token:
         """End a token, by its id or its name; every server of this registry refuses it within a second."""
         return self._service.revoke_token(ask.RevokeToken(token=token, reason=reason or ""))
+
+    def list_sessions(self) -> list[Session]:
+        """Everybody who logged in at a server of this registry: since when, until when, last used; never a secret."""
+        return list(tokens.every_session(self._service))
+
+    def end_sessions(self, who: str, *, reason: str | None = None) -> tuple[Session, ...]:
+        """End one session by its id, or all of a person by name; every server refuses them within a second.
+
+        Tokens that came of a login on the command line are revoked like any other.
+
+        Raises:
+            NotFound: No open session has that id or belongs to somebody called so.
+        """
+        return self._service.end_sessions(ask.EndSessions(who=who, reason=reason or ""))
 
     # --- out and in -------------------------------------------------------------------------------------------------
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import getpass
 import os
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelyard.domain.errors import Conflict, InvalidConfig, NotSupported, StorageError
+from modelyard.domain.quota import Quotas
 from modelyard.domain.records import Actor, Registry
 from modelyard.ports.blobs import BlobStore
 from modelyard.ports.clock import Clock
@@ -19,6 +19,9 @@ from modelyard.ports.service import RegistryService
 from modelyard.ports.uploads import Uploads
 from modelyard.service.local import LocalService
 from modelyard.settings import Settings, not_active, resolve_location
+
+if TYPE_CHECKING:
+    from modelyard.adapters.blobs.object_place import Place
 
 FORMAT = 1
 DATABASE = "registry.db"
@@ -32,33 +35,75 @@ def open_service(
     Raises:
         NotSupported: The location or a setting names a backend that this build does not have.
     """
-    where = resolve_location(None if location is None else str(location), settings)
+    settings, where = settle(settings, location)
     _refuse_unbuilt(settings)
     _tell_inactive(settings)
-    if where == "memory://":
-        return where, in_memory(enforce_steps=settings.versioning.enforce)
     if where.startswith(("http://", "https://")):
-        return where, over_http(where, token)
-    if "://" in where:
-        raise NotSupported(
-            f"{where!r} is neither a folder nor a http(s) address; a database's address goes under `database.url` in "
-            "the configuration"
-        )
-    root = Path(where).expanduser().absolute()
-    kept, store = blob_stores(settings, root), metadata_store(settings)
-    return str(root), in_folder(root, enforce_steps=settings.versioning.enforce, kept=kept, store=store)
+        return where, over_http(where, token, cache_limit=settings.cache.limit)
+    if where != "memory://" and "://" not in where:
+        where = str(Path(where).expanduser().absolute())
+    return where, _introduced(stores_at(settings, where), where)
 
 
-def over_http(url: str, token: str | None = None) -> RegistryService:
+def settle(
+    settings: Settings, location: str | Path | None = None, storage: str | None = None
+) -> tuple[Settings, str]:
+    """Settings that the address of a registry is written into, and its place, fit to be shown and to be opened again.
+
+    Args:
+        settings: What is configured.
+        location: A folder or an address; ``None``: what is configured.
+        storage: Where the bytes are, if elsewhere than configured: a folder or the address of an object store.
+
+    Raises:
+        InvalidConfig: An address has the wrong form, or nothing says where the bytes beside a database are.
+        NotSupported: It is of a kind that is not known.
+    """
+    where = resolve_location(None if location is None else str(location), settings)
+    if storage is None and "://" not in where:
+        return settings, where
+    from modelyard.adapters.places import settled
+
+    return settled(settings, where, storage)
+
+
+def stores_at(settings: Settings, where: str) -> LocalService:
+    """The service over the stores at a settled place, set up but not introduced: nothing says yet which registry it is.
+
+    Raises:
+        StorageError: A store cannot be reached, or a folder cannot be made.
+    """
+    given: dict[str, Any] = {"enforce_steps": settings.versioning.enforce, "quotas": quotas_of(settings)}
+    if where == "memory://":
+        from modelyard.adapters.blobs.memory import MemoryBlobs
+        from modelyard.adapters.metadata.memory import MemoryMetadata
+
+        return _over(MemoryMetadata(), (MemoryBlobs(), MemoryBlobs()), **given)
+    if "://" not in where:
+        _make(Path(where))
+    kept = blob_stores(settings, Path(where))
+    return _over(_records_at(settings, where), kept, **given)
+
+
+def is_made(settings: Settings, where: str) -> bool:
+    """Whether a registry's records were ever kept at a settled place; makes nothing."""
+    store = _records_at(settings, where)
+    try:
+        return store.is_made()
+    finally:
+        store.close()
+
+
+def over_http(url: str, token: str | None = None, *, cache_limit: int | None = None) -> RegistryService:
     """The registry behind a server, with the token given, ``MODELYARD_TOKEN``, or that of ``modelyard login``."""
-    from modelyard.adapters.blobs.cache import CachedBlobs
+    from modelyard.adapters.blobs.cache import LIMIT, CachedBlobs
     from modelyard.adapters.blobs.uploads.local import LocalUploads
     from modelyard.remote.credentials import stored
     from modelyard.remote.service import RemoteService
     from modelyard.remote.transport import Transport
 
     transport = Transport(url, token or os.environ.get("MODELYARD_TOKEN") or stored(url))
-    cache = CachedBlobs(cache_folder(), limit=cache_limit())
+    cache = CachedBlobs(cache_folder(), limit=LIMIT if cache_limit is None else cache_limit)
     return RemoteService(transport, cache, LocalUploads(cache, notes=False), notes=cache_folder() / "notes")
 
 
@@ -77,8 +122,11 @@ def uploads_of(service: RegistryService) -> Uploads:
     if isinstance(blobs, MemoryBlobs):
         return MemoryUploads(blobs)
     from modelyard.adapters.blobs.objectstore import ObjectBlobs
+    from modelyard.adapters.blobs.rooms import Rooms
     from modelyard.adapters.blobs.uploads.objects import ObjectUploads
 
+    if isinstance(blobs, Rooms):
+        blobs = blobs.main
     return ObjectUploads(blobs) if isinstance(blobs, ObjectBlobs) else MemoryUploads(blobs)
 
 
@@ -90,25 +138,10 @@ def cache_folder() -> Path:
     return Path(caches).expanduser() / "modelyard"
 
 
-def cache_limit() -> int:
-    """Bytes that the cache may have: ``MODELYARD_CACHE_LIMIT``, such as ``20GiB``, ``500MB`` or a plain number.
-
-    Raises:
-        InvalidConfig: It says something else.
-    """
-    from modelyard.adapters.blobs.cache import LIMIT
-
-    given = os.environ.get("MODELYARD_CACHE_LIMIT", "").strip()
-    if not given:
-        return LIMIT
-    found = re.fullmatch(r"([0-9]{1,15})\s*(?:([KMGT])(i?)B?|B)?", given, re.ASCII | re.IGNORECASE)
-    if found is None:
-        raise InvalidConfig(
-            f"MODELYARD_CACHE_LIMIT must be a number of bytes such as 20GiB, 500MB or 1000000, not {given!r:.80}"
-        )
-    power = " KMGT".index((found[2] or " ").upper())
-    unit: int = (1024 if found[3] else 1000) ** power
-    return int(found[1]) * unit
+def quotas_of(settings: Settings) -> Quotas:
+    """How much the settings let a registry take in."""
+    given = settings.quotas
+    return Quotas(**{name: getattr(given, name) for name in Quotas.__slots__})
 
 
 @contextmanager
@@ -141,7 +174,7 @@ def _refuse_unbuilt(settings: Settings) -> None:
 
     if is_mongo(settings) or is_sql_server(settings):
         return
-    if settings.database.type != "sqlite" or settings.database.url:
+    if settings.database.type != "sqlite" or not (settings.database.url or "sqlite:").startswith("sqlite:"):
         raise NotSupported(
             "no database of this kind is known: set database.type to sqlite, postgresql, mysql or mongodb, and "
             "database.url to its address; or leave `database` out for a SQLite file in the registry's folder"
@@ -149,7 +182,7 @@ def _refuse_unbuilt(settings: Settings) -> None:
 
 
 def metadata_store(settings: Settings) -> MetadataStore | None:
-    """The database server that the settings name, or ``None`` for the SQLite file in the registry's folder.
+    """The database that the settings name, or ``None`` for the SQLite file in the registry's folder.
 
     Raises:
         InvalidConfig: Its address is not one.
@@ -160,7 +193,13 @@ def metadata_store(settings: Settings) -> MetadataStore | None:
 
     if is_sql_server(settings):
         return server_store(settings)
-    return mongo_store(settings) if is_mongo(settings) else None
+    if is_mongo(settings):
+        return mongo_store(settings)
+    if not settings.database.url:
+        return None
+    from modelyard.adapters.metadata.sql import SqlMetadata
+
+    return SqlMetadata(settings.database.url)
 
 
 def blob_stores(settings: Settings, root: Path) -> tuple[BlobStore, BlobStore]:
@@ -174,11 +213,31 @@ def blob_stores(settings: Settings, root: Path) -> tuple[BlobStore, BlobStore]:
     from modelyard.adapters.blobs.local import LocalBlobs
 
     if backend_of(settings) == LOCAL:
+        if settings.storage.buckets:
+            raise InvalidConfig(
+                "storage.buckets: only an object store has buckets; set storage.backend to s3, gcs or azure, or leave "
+                "it out"
+            )
         return LocalBlobs(root, folder="blobs"), LocalBlobs(root, folder="manifests")
-    from modelyard.adapters.blobs.object_settings import manifests_beside, object_store
+    from modelyard.adapters.blobs.object_settings import in_rooms, manifests_beside, object_store
 
     blobs = object_store(settings)
-    return blobs, manifests_beside(blobs)
+    return in_rooms(blobs, settings), manifests_beside(blobs)
+
+
+def object_places(settings: Settings) -> tuple[Place, ...]:
+    """The buckets that the settings keep bytes in; none for a folder.
+
+    Raises:
+        InvalidConfig: What an object store needs is missing.
+    """
+    from modelyard.adapters.blobs.backend import LOCAL, backend_of
+
+    if backend_of(settings) == LOCAL:
+        return ()
+    from modelyard.adapters.blobs.object_settings import places_from
+
+    return places_from(settings)
 
 
 def in_folder(
@@ -188,67 +247,114 @@ def in_folder(
     enforce_steps: str = "warn",
     kept: tuple[BlobStore, BlobStore] | None = None,
     store: MetadataStore | None = None,
+    quotas: Quotas = Quotas(),  # noqa: B008  (frozen)
 ) -> LocalService:
     """A registry in a folder: SQLite beside a content-addressed store, or the stores that are given in their places."""
     from modelyard.adapters.blobs.local import LocalBlobs
-    from modelyard.adapters.clock import SystemClock
-    from modelyard.adapters.metadata.sql import SqlMetadata
-    from modelyard.adapters.statistics import ScipyStatistics
-    from modelyard.scanning.scanner import TracingScanner
 
+    _make(root)
+    kept = kept or (LocalBlobs(root, folder="blobs"), LocalBlobs(root, folder="manifests"))
+    service = _over(store or _file_in(root), kept, actor=actor, enforce_steps=enforce_steps, quotas=quotas)
+    return _introduced(service, str(root))
+
+
+def _make(root: Path) -> None:
     try:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise StorageError(f"the registry folder {str(root)!r} cannot be made: {error.strerror}") from error
-    store = SqlMetadata(root / DATABASE) if store is None else store
-    store.migrate()
-    clock = SystemClock()
-    _introduce(store, clock)
-    return LocalService(
-        store,
-        *(kept or (LocalBlobs(root, folder="blobs"), LocalBlobs(root, folder="manifests"))),
-        clock=clock,
-        scanner=TracingScanner(),
-        actor=actor or current_user(),
-        enforce_steps=enforce_steps,
-        statistics=ScipyStatistics(),
-    )
 
 
-def in_memory(*, actor: Actor | None = None, enforce_steps: str = "warn") -> LocalService:
+def _file_in(root: Path) -> MetadataStore:
+    from modelyard.adapters.metadata.sql import SqlMetadata
+
+    return SqlMetadata(root / DATABASE)
+
+
+def _records_at(settings: Settings, where: str) -> MetadataStore:
+    return metadata_store(settings) or _file_in(Path(where))
+
+
+def in_memory(
+    *,
+    actor: Actor | None = None,
+    enforce_steps: str = "warn",
+    quotas: Quotas = Quotas(),  # noqa: B008  (frozen)
+) -> LocalService:
     """A registry that lives as long as its process: for tests and trials."""
     from modelyard.adapters.blobs.memory import MemoryBlobs
-    from modelyard.adapters.clock import SystemClock
     from modelyard.adapters.metadata.memory import MemoryMetadata
+
+    kept = MemoryBlobs(), MemoryBlobs()
+    service = _over(MemoryMetadata(), kept, actor=actor, enforce_steps=enforce_steps, quotas=quotas)
+    return _introduced(service, "memory://")
+
+
+def _over(
+    store: MetadataStore,
+    kept: tuple[BlobStore, BlobStore],
+    *,
+    actor: Actor | None = None,
+    enforce_steps: str,
+    quotas: Quotas,
+) -> LocalService:
+    """The service over stores, of which that of the records is brought to the newest schema."""
+    from modelyard.adapters.clock import SystemClock
     from modelyard.adapters.statistics import ScipyStatistics
     from modelyard.scanning.scanner import TracingScanner
 
-    store, clock = MemoryMetadata(), SystemClock()
-    _introduce(store, clock)
+    try:
+        store.migrate()
+    except BaseException:
+        store.close()
+        raise
     return LocalService(
         store,
-        MemoryBlobs(),
-        MemoryBlobs(),
-        clock=clock,
+        *kept,
+        clock=SystemClock(),
         scanner=TracingScanner(),
         actor=actor or current_user(),
         enforce_steps=enforce_steps,
         statistics=ScipyStatistics(),
+        quotas=quotas,
     )
 
 
-def _introduce(store: MetadataStore, clock: Clock) -> None:
-    """Give a new registry its identity; two openers may try, one wins, both go on."""
-    if store.get(RegistryKey()) is not None:
-        return
-    record = Registry(registry_id=clock.new_id(), format=FORMAT, created_at=clock.now(), revision=1)
+def _introduced(service: LocalService, place: str) -> LocalService:
+    """The service, once it is sure that its registry has an identity; its stores are closed if it must not be opened.
+
+    Raises:
+        NotAllowed: It is the target of a migration that has not ended.
+        NotSupported: A newer version wrote it.
+    """
     try:
+        found = service.store.get(RegistryKey()) or _introduce(service.store, service.clock)
+        if found is not None and found.format != FORMAT:
+            _refuse_format(found, service.store, place)
+    except BaseException:
+        for store in (service.store, service.blobs, service.manifests):
+            store.close()
+        raise
+    return service
+
+
+def _introduce(store: MetadataStore, clock: Clock) -> Registry | None:
+    """Give a new registry its identity; two openers may try, one wins, both go on."""
+    record = Registry(registry_id=clock.new_id(), format=FORMAT, created_at=clock.now(), revision=1)
+    # A read-only registry without a record can still be read.
+    with suppress(Conflict, StorageError):
         store.commit(Changes(puts=(Put(record=record, expected=0),)))
-    except Conflict:
-        return
-    except StorageError:
-        # A read-only registry without a record can still be read.
-        return
+    return store.get(RegistryKey())
+
+
+def _refuse_format(found: Registry, store: MetadataStore, place: str) -> None:
+    from modelyard.service.migration import refuse_unfinished
+
+    refuse_unfinished(found, store, place)
+    raise NotSupported(
+        f"the registry at {place} has format {found.format}, this version of modelyard knows {FORMAT}: it was written "
+        "by a newer modelyard; update this one"
+    )
 
 
 def current_user() -> Actor:

@@ -105,7 +105,7 @@ def test_a_table_fills_a_wider_terminal(monkeypatch: pytest.MonkeyPatch) -> None
     assert Session().width == 80
 
 
-@pytest.mark.parametrize("name", ["experiment", "alias", "token", "audit", "policy", "config"])
+@pytest.mark.parametrize("name", ["experiment", "alias", "token", "session", "audit", "policy", "config"])
 def test_a_verb_of_several_shows_its_help_where_none_of_them_is_named(cli: Any, name: str) -> None:
     ran = cli(name, code=2)
     assert ran.out == ""

@@ -77,9 +77,16 @@ MORE: tuple[tuple[str, ...], ...] = (
 ELSEWHERE = {
     *("validate",),  # needs an installed validator: test_validate.py
     *("env", "experiment"),  # test_env.py, test_experiment.py
-    *("server", "token", "login", "logout"),  # need a server or a token: tests/server, access, oidc
+    *(
+        "server",
+        "token",
+        "session",
+        "login",
+        "logout",
+    ),  # need a server or a token: tests/server, access, oidc
     *("push", "pull"),  # need two registries: test_push_pull.py
     *("backup", "restore"),  # tests/client/test_backup.py
+    *("migrate",),  # needs two registries: test_migrate.py
 }
 
 

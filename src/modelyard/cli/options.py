@@ -40,10 +40,10 @@ def global_options() -> list[click.Parameter]:
     return [
         GlobalOption(
             ["--registry", "location"],
-            metavar="PATH",
+            metavar="PLACE",
             expose_value=False,
             callback=_remember,
-            help="Folder of the registry. Else MODELYARD_URL, the configuration, ./model_registry.",
+            help="Folder or address of the registry. Else MODELYARD_URL, the configuration, ./model_registry.",
         ),
         GlobalOption(
             ["--config"], metavar="FILE", expose_value=False, callback=_remember, help="Configuration file."

@@ -21,10 +21,11 @@ class Bar:
     Args:
         stream: The terminal; the caller has checked that it is one.
         title: What is being done, for example ``hashing``.
-        total: Bytes in all; 0 if unknown.
+        total: How much there is in all; 0 if unknown.
         width: Columns of the terminal.
         clock: Seconds that never go back; tests bring their own.
         since: When the whole work began by ``clock``, if this is one file of many; the delay counts from there.
+        unit: Spells a number of what is counted, which is bytes unless said otherwise.
     """
 
     def __init__(
@@ -35,7 +36,9 @@ class Bar:
         width: int = 80,
         clock: Callable[[], float] = time.monotonic,
         since: float | None = None,
+        unit: Callable[[float], str] = figures.size,
     ) -> None:
+        self._unit = unit
         self._stream, self._title, self._total, self._width, self._clock = stream, title, total, width, clock
         self._begun = self._drawn = clock()
         self._since = self._begun if since is None else since
@@ -43,7 +46,7 @@ class Bar:
         self._shown = False
 
     def __call__(self, count: int) -> None:
-        """Take note of ``count`` more bytes."""
+        """Take note of ``count`` more."""
         self._done += count
         now = self._clock()
         if 0 < self._total <= self._done:
@@ -65,12 +68,10 @@ class Bar:
         self._stream.flush()
 
     def _text(self, elapsed: float) -> str:
-        rate = f"{figures.size(self._done / max(elapsed, 1e-3))}/s"
+        rate = f"{self._unit(self._done / max(elapsed, 1e-3))}/s"
         title = render.shorten(plain(self._title), 28)
         if not self._total:
-            return f"{title}  {figures.size(self._done)}  {rate}"
+            return f"{title}  {self._unit(self._done)}  {rate}"
         share = min(self._done / self._total, 1.0)
         bar = "█" * int(share * BAR) + "░" * (BAR - int(share * BAR))
-        return (
-            f"{title}  {bar} {share:4.0%}  {figures.size(self._done)} of {figures.size(self._total)}  {rate}"
-        )
+        return f"{title}  {bar} {share:4.0%}  {self._unit(self._done)} of {self._unit(self._total)}  {rate}"

@@ -48,6 +48,7 @@ class Session:
         debug: Show tracebacks.
         quiet: No hints and no notes; a new version prints only its ``model_id``.
         color: ``False`` after ``--no-color``; ``None`` decides by terminal and ``NO_COLOR``.
+        as_server: Read the configuration as ``modelyard server`` does: with the short names of ``.env``.
     """
 
     location: str | None = None
@@ -56,25 +57,32 @@ class Session:
     debug: bool = False
     quiet: bool = False
     color: bool | None = None
+    as_server: bool = False
     _registry: ModelRegistry | None = field(default=None, init=False)
-    _settings: Settings | None = field(default=None, init=False)
+    _known: tuple[Settings, str] | None = field(default=None, init=False)
     _bars_since: float | None = field(default=None, init=False)
 
     # --- the registry -----------------------------------------------------------------------------------------------
 
     def settings(self) -> Settings:
-        """The configuration, read once."""
-        if self._settings is None:
-            from modelyard.settings import load
-
-            self._settings = load(self.config)
-        return self._settings
+        """The configuration, read once, and what ``--registry`` says of databases and buckets."""
+        return self._settled()[0]
 
     def place(self) -> str:
-        """Where the registry is: a folder or an address."""
-        from modelyard.settings import resolve_location
+        """Where the registry is: a folder or an address, without credentials."""
+        return self._settled()[1]
 
-        return str(resolve_location(self.location, self.settings()))
+    def _settled(self) -> tuple[Settings, str]:
+        if self._known is None:
+            from modelyard.settings import load, resolve_location
+
+            settings = load(self.config, dotenv=".env" if self.as_server else None)
+            self._known = settings, str(resolve_location(self.location, settings))
+            if "://" in self._known[1]:
+                from modelyard.adapters.places import settled
+
+                self._known = settled(*self._known)
+        return self._known
 
     def folder(self) -> Path | None:
         """The registry's folder, whether it exists or not; ``None`` if the registry is no folder."""
@@ -83,8 +91,18 @@ class Session:
 
     def absent(self) -> bool:
         """Whether nothing is there yet. Looking at a registry must not make one in the wrong folder."""
-        folder = self.folder()
-        return folder is not None and not (folder / DATABASE).exists()
+        folder, url = self.folder(), self.settings().database.url or ""
+        if url.startswith("sqlite:///"):
+            return not Path(url.removeprefix("sqlite:///")).exists()
+        return folder is not None and not self.records_elsewhere() and not (folder / DATABASE).exists()
+
+    def records_elsewhere(self) -> bool:
+        """Whether the settings keep the records of a folder's registry somewhere else."""
+        from modelyard.adapters.metadata.mongo_settings import is_mongo
+        from modelyard.adapters.metadata.server_settings import is_sql_server
+
+        settings = self.settings()
+        return bool(settings.database.url) or is_sql_server(settings) or is_mongo(settings)
 
     def open(self, *, create: bool = False) -> ModelRegistry:
         """The registry, opened once; ``create`` is for verbs that bring something in.
@@ -103,7 +121,7 @@ class Session:
         from modelyard.settings.logs import configure_logging
 
         configure_logging(self.settings())
-        self._registry = ModelRegistry(self.location, config=self.settings())
+        self._registry = ModelRegistry(self.place(), config=self.settings())
         if sys.stderr.isatty() and not self.quiet:
             self._registry.progress = self._bar
         return self._registry
@@ -157,8 +175,14 @@ class Session:
 
     def command(self, *words: str) -> str:
         """A command line of this program about this registry."""
-        place = ("--registry", self.location) if self.location else ()
+        place = ("--registry", self._spelled()) if self.location else ()
         return shlex.join(("modelyard", *words, *place))
+
+    def _spelled(self) -> str:
+        """``--registry`` as it was given; an address without the password, which nobody wants to see again."""
+        from modelyard.settings.table import without_credentials
+
+        return without_credentials(self.location or "")
 
     def note(self, text: str) -> None:
         """A warning on standard error."""
@@ -209,7 +233,7 @@ class Session:
             return exits.USAGE
         if isinstance(error, OSError):
             self.fail(
-                "storage", f"{error.strerror or error}: {error.filename or self.location or ''}".rstrip(": ")
+                "storage", f"{error.strerror or error}: {error.filename or self._spelled()}".rstrip(": ")
             )
             return exits.STORAGE
         self.fail(

@@ -55,6 +55,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "login": "Fetch a token from a server, by way of a browser.",
         "logout": "End what login fetched.",
         "token": "Make, list and revoke the tokens that a server asks for.",
+        "session": "List and end the sessions of people who logged in.",
     },
     "Care": {
         "delete": "Hide a version; its number and label stay taken.",
@@ -67,6 +68,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "restore": "Make a registry from a backup.",
         "export": "Write the registry to one file.",
         "import": "Read what export wrote.",
+        "migrate": "Move the registry to other stores, all of it.",
     },
     "Setup": {
         "config": "Show every setting and where it comes from.",

@@ -17,6 +17,9 @@ from modelyard.domain.records import Blob, Event, Model, ModelVersion, Move, Rec
 from modelyard.domain.sessions import Session
 from modelyard.domain.tokens import Token
 from modelyard.ports.lineage import Brief, BriefQuery, Edge, EdgeQuery, SourceQuery
+from modelyard.ports.listing import ReceiptQuery as ReceiptQuery
+from modelyard.ports.listing import SessionQuery as SessionQuery
+from modelyard.ports.listing import TokenQuery as TokenQuery
 
 Record: TypeAlias = (
     Registry
@@ -245,10 +248,11 @@ class BlobQuery:
 
     ``unreferenced``: only those that no version's files name (deleted versions still name theirs, collected ones do
     not). ``idle_since``: only those not touched after that time. ``digest``: only that one, with the
-    other conditions.
+    other conditions; ``among``: only these.
     """
 
     digest: str | None = None
+    among: tuple[str, ...] | None = None
     unreferenced: bool = False
     idle_since: datetime | None = None
     state: str | None = None
@@ -295,23 +299,17 @@ class OutcomeTallyQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenQuery:
-    """Tokens by id, which is the order in which they were made; expired and revoked ones included."""
-
-    limit: int = 100
-    after: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TallyQuery:
     """Counts of not deleted versions by ``stage``, ``name``, ``framework`` or ``algorithm``; largest first.
 
-    ``model_key`` restricts these to one model. Two more values of ``by`` give one total each: ``model`` counts models
-    (``size`` 0), ``blob`` counts blobs whose state is not ``deleted`` and sums their bytes.
+    ``model_key`` restricts these to one model, ``namespace`` (folded) to the models below it. Two more values of ``by``
+    give one total each: ``model`` counts models (``size`` 0), ``blob`` counts blobs whose state is not ``deleted`` and
+    sums their bytes.
     """
 
     by: str
     model_key: str | None = None
+    namespace: str | None = None
     limit: int = 1000
 
 
@@ -359,9 +357,9 @@ class Guard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
-    """Delete a record if its revision is ``expected``. Only blobs and receipts can be dropped."""
+    """Delete a record if its revision is ``expected``. Versions, models and their history are never dropped."""
 
-    key: BlobKey | ReceiptKey
+    key: BlobKey | ReceiptKey | TokenKey | SessionKey
     expected: int
 
 
@@ -371,12 +369,16 @@ class Changes:
 
     Events are appended to their chains in the same step; the store derives pointer moves from them
     (``domain.events.moves``) and gives each a position in one order over all chains.
+
+    ``arriving``: records come from another store with the revisions they have there, so what is put may have any
+    revision, whatever is expected.
     """
 
     puts: tuple[Put, ...] = ()
     drops: tuple[Drop, ...] = ()
     guards: tuple[Guard, ...] = ()
     events: tuple[Event, ...] = ()
+    arriving: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -450,6 +452,10 @@ class MetadataStore(Protocol):
     def find(self, query: OutcomeTallyQuery) -> Page[OutcomeTally]: ...
     @overload
     def find(self, query: TokenQuery) -> Page[Token]: ...
+    @overload
+    def find(self, query: SessionQuery) -> Page[Session]: ...
+    @overload
+    def find(self, query: ReceiptQuery) -> Page[Receipt]: ...
 
     def commit(self, changes: Changes) -> None:
         """Apply ``changes`` whole and durably, or raise and change nothing."""
@@ -465,6 +471,10 @@ class MetadataStore(Protocol):
 
     def events(self, after: int, limit: int) -> Sequence[Positioned]:
         """Events with a position above ``after``, in order, at most ``limit``. Never skips a commit in flight."""
+        ...
+
+    def is_made(self) -> bool:
+        """Whether there is something at the store's place that ``migrate`` made once; makes nothing itself."""
         ...
 
     def migrate(self) -> None:

@@ -42,9 +42,11 @@ from modelyard.domain.records import (
     ModelVersion,
     Source,
 )
+from modelyard.domain.sessions import Session
 from modelyard.domain.tokens import NewToken, Token
 from modelyard.ports.access import Access
 from modelyard.ports.access import CreateToken as CreateToken
+from modelyard.ports.access import EndSessions as EndSessions
 from modelyard.ports.access import RevokeToken as RevokeToken
 from modelyard.ports.blobs import BlobInfo
 from modelyard.ports.experiments import BeginExperiment as BeginExperiment
@@ -98,6 +100,25 @@ class CreateVersion:
     alias: str | None = None
     override_reason: str = ""
     idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateVersions:
+    """Register versions in the order given, all of them or none; an entry may build on those before it."""
+
+    versions: tuple[CreateVersion, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """What became of one entry. ``new``: it was registered now; else it was there already, and nothing changed."""
+
+    model_id: str
+    name: str
+    version: str
+    number: int
+    new: bool
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -367,6 +388,10 @@ class RegistryService(Protocol):
 
     # versions
     def create_version(self, request: CreateVersion) -> ModelVersion: ...
+    def create_versions(self, request: CreateVersions) -> tuple[Created, ...]:
+        """Register up to 1,000 versions in one commit; a refusal names the entry, by its place from 1, as ``entry``."""
+        ...
+
     def get_version(self, ref: str) -> ModelVersion: ...
     def get_model(self, name: str) -> Model: ...
     def search(self, request: Search) -> Page[ModelVersion]: ...
@@ -428,6 +453,14 @@ class RegistryService(Protocol):
         ...
 
     def revoke_token(self, request: RevokeToken) -> Token: ...
+    def list_sessions(self, limit: int = 100, after: str | None = None) -> Page[Session]:
+        """People's sessions and codes, person by person, those that are over too, without the digests of secrets."""
+        ...
+
+    def end_sessions(self, request: EndSessions) -> tuple[Session, ...]:
+        """Those that were open and are not any more; a token that came of one is revoked like any other."""
+        ...
+
     @property
     def access(self) -> Access:
         """What a server needs to know about its callers; only where the records are, ``NotSupported`` elsewhere."""

@@ -18,14 +18,18 @@ if TYPE_CHECKING:
     from modelyard.service.local import LocalService
 
 
-def verify(service: LocalService) -> AuditProof:
+def verify(service: LocalService, registry: Registry | None = None) -> AuditProof:
     """Read all chains; each must hold by itself and end where its record says it ends.
 
     A cut tail is noticed because the model's record carries the head. Who can rewrite the whole database can rewrite
     that too: compare ``root`` with a copy kept elsewhere.
+
+    Args:
+        service: Whose chains.
+        registry: The registry's record, where it is not in the store yet.
     """
     heads: list[Model | Registry] = list(models(service, None))
-    registry = service.store.get(RegistryKey())
+    registry = registry or service.store.get(RegistryKey())
     chains: list[Model | Registry] = [*([registry] if registry else []), *heads]
     count, breaks = 0, []
     for chain in chains:

@@ -67,6 +67,7 @@ from modelyard.ports.metadata import (
     Page,
     Put,
     ReceiptKey,
+    ReceiptQuery,
     RegistryKey,
     SlugKey,
     SourceKey,
@@ -452,6 +453,13 @@ class MetadataContract:
             with pytest.raises(Conflict):
                 store.commit(Changes(drops=(Drop(key=key, expected=1),)))
 
+    def test_receipts_are_listed_by_their_keys(self, store: MetadataStore) -> None:
+        assert everything(store, ReceiptQuery()) == []
+        receipts = [Receipt(key=key, request="q", result={}, at=T0, revision=1) for key in "aBcé"]
+        seed(store, *reversed(receipts))
+        by_code_point = sorted(receipts, key=lambda receipt: receipt.key)
+        assert everything(store, ReceiptQuery(limit=1)) == by_code_point
+
     def test_nothing_else_can_be_dropped(self, store: MetadataStore) -> None:
         seed(store, a_model())
         with pytest.raises(InvalidInput):
@@ -834,6 +842,9 @@ class MetadataContract:
         assert [b.digest for b in everything(store, BlobQuery(limit=2))] == every
         assert [b.digest for b in everything(store, BlobQuery(state="deleting"))] == [sha(2)]
         assert [b.digest for b in everything(store, BlobQuery(digest=sha(1)))] == [sha(1)]
+        some = BlobQuery(among=(sha(2), sha(1), sha(99)), limit=1)
+        assert [b.digest for b in everything(store, some)] == sorted([sha(1), sha(2)])
+        assert not list(everything(store, BlobQuery(among=())))
         assert everything(store, BlobQuery(digest=sha(1), state="deleting")) == []
         assert [b.digest for b in everything(store, BlobQuery(idle_since=T0))] == [sha(1), sha(2)]
 
@@ -942,6 +953,16 @@ class MetadataContract:
         assert len(store.find(TallyQuery(by="framework", limit=1)).items) == 1
         with pytest.raises(InvalidQuery):
             store.find(TallyQuery(by="doc"))
+
+    def test_counts_can_be_of_one_namespace(self, store: MetadataStore) -> None:
+        file = FileEntry(path="m", size=7, digest=sha(1))
+        names = ("risk", "risk/a", "risk/é", "risk0", "risk-a/b", "risl/a")
+        for name in names:
+            seed(store, a_model(name), a_version(1, name, files=(file,)))
+        seed(store, a_version(2, "risk/a", files=(file,), deleted_at=T0))
+        below = store.find(TallyQuery(by="name", namespace="risk")).items
+        assert [(t.value, t.count, t.size) for t in below] == [("risk/a", 1, 7), ("risk/é", 1, 7)]
+        assert store.find(TallyQuery(by="name", namespace="nobody")).items == ()
 
     def test_counts_can_be_of_one_model_or_of_everything(self, store: MetadataStore) -> None:
         file = FileEntry(path="m", size=7, digest=sha(1))

@@ -35,6 +35,9 @@ from modelyard.ports.metadata import (
     VersionKey,
 )
 
+DROPPED: Final = (BlobKey, ReceiptKey, TokenKey, SessionKey)
+"""Keys of what may be dropped."""
+
 TALLIES: Final = ("stage", "name", "framework", "algorithm", "model", "blob")
 
 
@@ -85,7 +88,7 @@ def check_form(changes: Changes) -> None:
     seen: set[Key] = set()
     for put in changes.puts:
         key = key_of(put.record)
-        if put.record.revision != put.expected + 1:
+        if not changes.arriving and put.record.revision != put.expected + 1:
             raise InvalidInput(
                 f"{describe(key)} cannot be written: its revision has to be {put.expected + 1} (the expected one plus "
                 f"one), found {put.record.revision}"
@@ -98,9 +101,9 @@ def check_form(changes: Changes) -> None:
             )
         seen.add(key)
     for drop in changes.drops:
-        if not isinstance(drop.key, BlobKey | ReceiptKey) or drop.key in seen:
+        if not isinstance(drop.key, DROPPED) or drop.key in seen:
             raise InvalidInput(
-                f"{describe(drop.key)} cannot be dropped here: only blobs and receipts, and only once"
+                f"{describe(drop.key)} cannot be dropped here: only blobs, receipts, tokens and sessions, and only once"
             )
         seen.add(drop.key)
 
