@@ -10,6 +10,7 @@ import importlib.util
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import time
 from collections.abc import Iterator
@@ -98,6 +99,32 @@ def running() -> Iterator[Server]:
         finally:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def guarded(folder: Path, database: str = "x") -> Iterator[str]:
+    """A server with users: ``writer`` may write and ``reader`` only read one database; all have the same password.
+
+    Gives what follows the password in an address: ``host:port/database?options``.
+    """
+    from pymongo import MongoClient
+
+    key = folder / "key"
+    key.write_text("c2VjcmV0IG9mIHRoZSByZXBsaWNhIHNldA==")
+    key.chmod(stat.S_IRUSR)
+    port = free_port()
+    process = start(folder, port, "--keyFile", str(key))
+    try:
+        make_primary(port, process)
+        with MongoClient(f"mongodb://127.0.0.1:{port}/?directConnection=true") as client:
+            client.admin.command("createUser", "admin", pwd="geheim", roles=["root"])
+        with MongoClient(f"mongodb://admin:geheim@127.0.0.1:{port}/?directConnection=true") as client:
+            for name, role in (("reader", "read"), ("writer", "readWrite")):
+                client[database].command("createUser", name, pwd="geheim", roles=[role])
+        yield f"127.0.0.1:{port}/{database}?directConnection=true"
+    finally:
+        process.kill()
+        process.wait()
 
 
 def free_port() -> int:

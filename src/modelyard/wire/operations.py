@@ -215,6 +215,7 @@ TABLE: Final[tuple[Operation, ...]] = (
     Operation(
         name="create_version", method=POST, path="/models/{name}/versions", action=Action.WRITE, about="name"
     ),
+    Operation(name="create_versions", method=POST, path="/versions", action=Action.WRITE),
     Operation(
         name="get_version", method=GET, path="/versions/{ref}", action=Action.READ, about="ref", safe=True
     ),
@@ -361,6 +362,8 @@ TABLE: Final[tuple[Operation, ...]] = (
     Operation(name="create_token", method=POST, path="/tokens", action=Action.ADMINISTER),
     Operation(name="list_tokens", method=GET, path="/tokens", action=Action.ADMINISTER, safe=True),
     Operation(name="revoke_token", method=POST, path="/tokens/{token}/revocation", action=Action.ADMINISTER),
+    Operation(name="list_sessions", method=GET, path="/sessions", action=Action.ADMINISTER, safe=True),
+    Operation(name="end_sessions", method=POST, path="/sessions/{who}/end", action=Action.ADMINISTER),
 )
 """All operations on records; bytes are streamed and have routes of their own."""
 

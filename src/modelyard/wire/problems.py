@@ -37,6 +37,8 @@ STATUS: Final[Mapping[type[ModelyardError], int]] = {
 }
 """HTTP status by class; a class without a row has the one of its nearest ancestor."""
 
+_FROM_PROXIES: Final = frozenset({502, 503, 504})
+
 
 def _family(kind: type[ModelyardError]) -> Iterator[type[ModelyardError]]:
     yield kind
@@ -67,8 +69,16 @@ def problem(error: ModelyardError, *, request_id: str = "") -> dict[str, Any]:
 
 
 def raised(told: Any, *, status: int) -> ModelyardError:
-    """The error that a problem tells; what is no problem of ours becomes a plain ``ModelyardError``."""
+    """The error that a problem tells; what is no problem of ours becomes a plain ``ModelyardError``.
+
+    A proxy that found no server, or lost it, says so without a problem: that is no answer, and may be tried again as
+    after any lost connection.
+    """
     if not isinstance(told, dict) or not isinstance(told.get("detail"), str):
+        if status in _FROM_PROXIES:
+            return errors.Unreachable(
+                f"no answer from the server: a proxy before it answered {status}, so none was there or it broke off"
+            )
         return ModelyardError(f"the server answered {status} without saying why; is it a Modelyard server?")
     kind = CLASSES.get(str(told.get("code")), ModelyardError)
     reasons, data = told.get("reasons"), told.get("data")
