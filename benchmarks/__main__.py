@@ -24,7 +24,11 @@ sys.path.insert(0, str(HERE))  # the benchmarks are programs and import each oth
 
 from measuring import child_environment, keep, options  # noqa: E402
 
-ALL = ("start", "register", "processes", "queries", "large", "compare", "experiments", "lineage", "bundle")
+ALL = (
+    *("start", "register", "processes", "queries", "large"),
+    *("compare", "experiments", "lineage", "bundle"),
+    *("server", "server_bytes"),
+)
 
 
 def machine() -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Large files over HTTP on loopback, beside a bare Starlette application in the same run.
 
-    python benchmarks/bench_server_bytes.py [--quick] [--folder DIR] [--json FILE]
+    python benchmarks/bench_server_bytes.py [--quick] [--folder DIR] [--json FILE] [--parts alone,mlflow,together]
 
 ``bare put`` writes the body to a file, hashes it and syncs it; ``bare get`` streams a file in pieces of 1 MiB and keeps
-nothing. Ours are the client that everybody uses and, for the server alone, a download that is thrown away. Then eight
-clients at once, and how much the server's memory grew by it.
+nothing. Ours are the client that everybody uses and, for the server alone, a download that is thrown away. The peer is
+``mlflow server`` (see ``bench_register.py``), which neither hashes nor syncs. Then eight clients at once, and how much
+the server's memory grew by it.
 """
 
 from __future__ import annotations
@@ -12,19 +13,20 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
-import re
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from measuring import keep, options
+from measuring import Timer, child_environment, free_port, interleaved, keep, options, timed
+from mlflow_server import mlflow_server, resident
 
 MIB = 1 << 20
 AT_ONCE = 8
@@ -70,38 +72,29 @@ def receive(port: int, path: str, headers: dict[str, str]) -> None:
     connection.close()
 
 
-def send(port: int, source: Path) -> None:
-    """Upload to the floor."""
+def send(port: int, source: Path, path: str = "/") -> None:
+    """Upload by one request whose body the kernel sends."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     with source.open("rb") as file:
-        connection.putrequest("PUT", "/")
+        connection.putrequest("PUT", path)
         connection.putheader("Content-Length", str(source.stat().st_size))
         connection.endheaders()
         connection.sock.sendfile(file)
-    connection.getresponse().read()
+    answer = connection.getresponse()
+    assert answer.status < 300, answer.read()
+    answer.read()
     connection.close()
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
-
-
-def until_open(port: int) -> None:
+def until_open(port: int, process: subprocess.Popen[bytes]) -> None:
     ends = time.monotonic() + 30
-    while time.monotonic() < ends:
+    while time.monotonic() < ends and process.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port)).close()
             return
         except ConnectionRefusedError:
             time.sleep(0.02)
-    raise TimeoutError(f"nothing listens on {port}")
-
-
-def resident(pid: int) -> float:
-    """MiB of memory of a process."""
-    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) / 1024 if found else 0.0
+    raise SystemExit(f"nothing listens on {port}")
 
 
 def make(path: Path, size: int) -> None:
@@ -111,6 +104,12 @@ def make(path: Path, size: int) -> None:
         os.fsync(file.fileno())
 
 
+def change(path: Path) -> None:
+    """Other bytes than ever before, of the same size."""
+    with path.open("r+b") as file:
+        file.write(os.urandom(16))
+
+
 def one_of_many(url: str, folder: str, number: int, size: int) -> None:
     """Upload something of its own and fetch it back, in a process of its own."""
     from modelyard import ModelRegistry
@@ -118,8 +117,7 @@ def one_of_many(url: str, folder: str, number: int, size: int) -> None:
     os.environ["MODELYARD_CACHE"] = f"{folder}/cache{number}"
     source = Path(folder) / f"source{number}.bin"
     shutil.copyfile(Path(folder) / "source.bin", source)
-    with source.open("r+b") as file:
-        file.write(number.to_bytes(8, "big"))
+    change(source)
     with ModelRegistry(url) as registry:
         digest = registry.service.put_file(source).digest
         source.unlink()
@@ -127,74 +125,122 @@ def one_of_many(url: str, folder: str, number: int, size: int) -> None:
             pass
 
 
-def best(rounds: int, work: Callable[[], object]) -> float:
-    taken = []
-    for _ in range(rounds):
-        begun = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - begun)
-    return min(taken)
-
-
-def measure(folder: Path, size: int, rounds: int) -> dict[str, float]:
-    """Rates in GB/s; the floor is measured before and after, and its best counts."""
-    make(folder / "source.bin", size)
+@contextmanager
+def servers(folder: Path, size: int) -> Iterator[tuple[int, int, int]]:
+    """The floor's port, ours, and the number of our process."""
     floor_port, port = free_port(), free_port()
     floor = subprocess.Popen([sys.executable, __file__, "--bare", str(floor_port), str(folder), str(size)])
-    place = str(folder / "registry")
+    words = ["-m", "modelyard", "--registry", folder / "registry", "server", "--port", str(port), "--no-auth"]
     ours = subprocess.Popen(
-        [sys.executable, "-m", "modelyard", "--registry", place, "server", "--port", str(port), "--no-auth"],
+        [sys.executable, *words],
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        env=child_environment(MODELYARD_SERVER_ACCESS_LOG="false"),
     )
     try:
-        until_open(floor_port)
-        until_open(port)
-        return _measure(folder, size, rounds, floor_port, port, ours.pid)
+        until_open(floor_port, floor)
+        until_open(port, ours)
+        yield floor_port, port, ours.pid
     finally:
         for process in (floor, ours):
             process.terminate()
             process.wait()
 
 
-def _measure(folder: Path, size: int, rounds: int, floor_port: int, port: int, pid: int) -> dict[str, float]:
+def ways(folder: Path, floor_port: int, url: str, service: Any) -> dict[str, Timer]:
+    """What is timed, in turns; each round begins with other bytes."""
+    source, digests = folder / "source.bin", []
+
+    def upload(_: int) -> None:
+        digests.append(service.put_file(source).digest)
+
+    def download(_: int) -> None:
+        service.materialise(digests[-1], folder / "copy.bin")
+
+    def bare_put(turn: int) -> None:
+        change(source)
+        send(floor_port, source)
+
+    port = int(url.rpartition(":")[2])
+    return {
+        "bare put": timed(bare_put),
+        "upload, new": timed(upload),
+        "upload, there already": timed(lambda _: service.put_file(source)),
+        "bare get": timed(lambda _: receive(floor_port, "/", {})),
+        "download, kept nowhere": timed(lambda _: receive(port, f"/api/v1/blobs/{digests[-1]}", {})),
+        "download to a file, through the cache": timed(download),
+        "(room is made)": timed(lambda _: _clear(folder, service, digests)),
+    }
+
+
+def _clear(folder: Path, service: Any, digests: list[str]) -> None:
+    """Each round has as much to do as the first one: neither the disk nor the cache fills up."""
+    (folder / "copy.bin").unlink()
+    place = folder / "cache" / "blobs" / "sha256"
+    for path in (folder / "registry" / "blobs" / "sha256", place):
+        shutil.rmtree(path / digests[-1].removeprefix("sha256:")[:2], ignore_errors=True)
+    os.sync()
+
+
+def theirs(folder: Path, size: int, rounds: int) -> dict[str, float]:
+    """MLflow's server on the same file: GB/s, and MiB that it grew by."""
+    with mlflow_server(folder) as server:
+        if server is None:
+            return {}
+        before, path = resident(server.pid), "/api/2.0/mlflow-artifacts/artifacts/models/source.bin"
+        taken = interleaved(
+            {
+                "MLflow upload": timed(lambda _: send(server.port, folder / "source.bin", path)),
+                "MLflow download": timed(lambda _: receive(server.port, path, {})),
+            },
+            rounds,
+            warm=0,
+        )
+        rates = {name: size / min(seconds) / 1e9 for name, seconds in taken.items()}
+        return rates | {"MLflow: MiB more": resident(server.pid) - before}
+
+
+def alone(folder: Path, size: int, rounds: int) -> dict[str, float]:
+    """One transfer at a time, in turns with the floor; the best round of each counts."""
     from modelyard import ModelRegistry
 
     os.environ["MODELYARD_CACHE"] = str(folder / "cache")
-    source, url = folder / "source.bin", f"http://127.0.0.1:{port}"
-    seconds = {
-        "bare put": best(rounds, lambda: send(floor_port, source)),
-        "bare get": best(rounds, lambda: receive(floor_port, "/", {})),
-    }
-    with ModelRegistry(url) as registry:
-        service = registry.service
-        begun = time.perf_counter()
-        digest = service.put_file(source).digest
-        seconds["upload, new"] = time.perf_counter() - begun
-        seconds["upload, there already"] = best(rounds, lambda: service.put_file(source))
-        path = f"/api/v1/blobs/{digest}"
-        seconds["download, kept nowhere"] = best(rounds, lambda: receive(port, path, {}))
-        begun = time.perf_counter()
-        service.materialise(digest, folder / "copy.bin")
-        seconds["download to a file, through the cache"] = time.perf_counter() - begun
-        (folder / "copy.bin").unlink()
-    seconds["bare put"] = min(seconds["bare put"], best(rounds, lambda: send(floor_port, source)))
-    seconds["bare get"] = min(seconds["bare get"], best(rounds, lambda: receive(floor_port, "/", {})))
-    rates = {name: size / taken / 1e9 for name, taken in seconds.items()}
-    before = resident(pid)
-    with ProcessPoolExecutor(AT_ONCE) as pool:
-        jobs = [pool.submit(one_of_many, url, str(folder), number, size) for number in range(AT_ONCE)]
-        highest = before
-        while not all(job.done() for job in jobs):
-            highest = max(highest, resident(pid))
-            time.sleep(0.02)
-        for job in jobs:
-            job.result()
+    with servers(folder, size) as (floor_port, port, _):
+        url = f"http://127.0.0.1:{port}"
+        with ModelRegistry(url) as registry:
+            taken = interleaved(ways(folder, floor_port, url, registry.service), rounds, warm=0)
+    rates = {name: size / min(seconds) / 1e9 for name, seconds in taken.items() if name[0] != "("}
     return rates | {
         "upload / bare put": rates["upload, new"] / rates["bare put"],
         "download / bare get": rates["download, kept nowhere"] / rates["bare get"],
-        "MiB more at 8 at once": highest - before,
     }
+
+
+def together(folder: Path, size: int) -> dict[str, float]:
+    """Eight clients that upload and then download: how much the server's memory grew."""
+    with servers(folder, size) as (_, port, pid):
+        url, before = f"http://127.0.0.1:{port}", resident(pid)
+        with ProcessPoolExecutor(AT_ONCE) as pool:
+            jobs = [pool.submit(one_of_many, url, str(folder), number, size) for number in range(AT_ONCE)]
+            highest = before
+            while not all(job.done() for job in jobs):
+                highest = max(highest, resident(pid))
+                time.sleep(0.02)
+            for job in jobs:
+                job.result()
+    return {"MiB before": before, "MiB more at 8 at once": highest - before}
+
+
+def measure(folder: Path, size: int, rounds: int, parts: Sequence[str]) -> dict[str, float]:
+    """Rates in GB/s."""
+    make(folder / "source.bin", size)
+    figures: dict[str, float] = {}
+    if "alone" in parts:
+        figures |= alone(folder, size, rounds)
+    if "mlflow" in parts:
+        figures |= theirs(folder, size, rounds)
+    if "together" in parts:
+        figures |= together(folder, size)
+    return figures
 
 
 def main() -> None:
@@ -202,10 +248,12 @@ def main() -> None:
     if sys.argv[1:2] == ["--bare"]:
         bare(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
         return
-    given = options(__doc__).parse_args()
+    parser = options(__doc__)
+    parser.add_argument("--parts", default="alone,mlflow,together", help="some of them")
+    given = parser.parse_args()
     size, rounds = (64 * MIB, 1) if given.quick else (1024 * MIB, 3)
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        figures = measure(Path(folder), size, rounds)
+        figures = measure(Path(folder), size, rounds, given.parts.split(","))
     for name, value in figures.items():
         print(f"{name:40} {value:8.2f}")
     keep({"server_bytes": figures}, given.json)

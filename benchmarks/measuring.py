@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import os
+import socket
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -73,6 +74,12 @@ def child_environment(**extra: str) -> dict[str, str]:
     """This environment for a child process, with bytecode caching on: without it, start-up times mean nothing."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {**kept, **extra}
+
+
+def free_port() -> int:
+    """A port of this machine on which nobody listens; somebody might before it is used."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
