@@ -14,7 +14,16 @@ from pathlib import Path
 PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text("utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 HEAVY = set(PROJECT["tool"]["modelyard"]["heavy"])
-TESTING = ("coverage", "editables", "hatchling", "hypothesis", "pytest", "pytest-cov", "pytest-timeout", "pytest-xdist")
+TESTING = (
+    "coverage",
+    "editables",
+    "hatchling",
+    "hypothesis",
+    "pytest",
+    "pytest-cov",
+    "pytest-timeout",
+    "pytest-xdist",
+)
 """What of the development group the tests of the heavy ones need."""
 
 

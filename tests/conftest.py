@@ -75,8 +75,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark whatever uses a real server of somebody else's, so that a quick run need not start any."""
     for item in items:
-        if SERVERS & set(getattr(item, "fixturenames", ())):
+        if SERVERS & {*getattr(item, "fixturenames", ()), *_named(item)}:
             item.add_marker("backends")
+
+
+def _named(item: pytest.Item) -> Iterator[str]:
+    """Texts among a test's parameters: some name the fixture that they want."""
+    call = getattr(item, "callspec", None)
+    yield from (value for value in (call.params.values() if call else ()) if isinstance(value, str))
 
 
 def required() -> set[str]:

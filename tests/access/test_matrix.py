@@ -20,6 +20,7 @@ READERS, WRITERS, DECIDERS = "reader writer approver admin", "writer admin", "ap
 # changes an answer fails here.
 ALLOWED = {
     "create_version": WRITERS,
+    "create_versions": WRITERS,
     "get_version": READERS,
     "get_model": READERS,
     "search": READERS,
@@ -66,6 +67,8 @@ ALLOWED = {
     "create_token": "admin",
     "list_tokens": "admin",
     "revoke_token": "admin",
+    "list_sessions": "admin",
+    "end_sessions": "admin",
 }
 WHOLE = set(list(ALLOWED)[list(ALLOWED).index("stats") :])
 LISTS = {"search", "list_models", "list_experiments"}
@@ -79,6 +82,7 @@ def call(name, service, model="ours/fraud"):
     bundle = {"bundle": service.export(["ours/fraud"])} if name in ("check_import", "import_") else None
     arguments = {
         "create_version": ask.CreateVersion(name=model, version="9.9.9"),
+        "create_versions": ask.CreateVersions(versions=(ask.CreateVersion(name=model, version="9.9.9"),)),
         "get_version": {"ref": ref},
         "get_model": {"name": model},
         "search": ask.Search(),
@@ -124,6 +128,8 @@ def call(name, service, model="ours/fraud"):
         "create_token": ask.CreateToken(name="n", grants=(Grant(role="reader", models="ours/fraud"),)),
         "list_tokens": {},
         "revoke_token": ask.RevokeToken(token="nobody's"),
+        "list_sessions": {},
+        "end_sessions": ask.EndSessions(who="nobody"),
     }[name]
     return arguments if isinstance(arguments, dict) else {"request": arguments}
 

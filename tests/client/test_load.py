@@ -3,11 +3,14 @@
 import gzip
 import io
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from modelyard import AlreadyExists, BlobDamaged, LoadRefused, ModelRegistry, NotAllowed, NotFound
+from modelyard.client.load import placed
+from modelyard.testing.metadata import a_version
 
 sklearn = pytest.importorskip("sklearn.linear_model")
 
@@ -192,3 +195,10 @@ def test_with_one_version_there_is_no_way_back(registry, model):
     live(registry, model)
     with pytest.raises(NotAllowed, match="nothing to roll"):
         registry.rollback_model("fraud")
+
+
+def test_a_placed_version_is_the_same_version_with_a_path():
+    version = a_version(tags={"team": "risk"}, aliases=("champion",))
+    untouched = replace(version)
+    assert placed(version, "somewhere") == replace(version, artifact_path="somewhere")
+    assert version == untouched

@@ -351,9 +351,12 @@ def test_recorded_signatures_are_compared_where_both_sides_have_one() -> None:
 
 
 def test_what_cannot_be_read_any_more_is_identical_to_itself_and_breaks_all_else() -> None:
-    old = {"columns": ["a"]}
+    old = {"columns": ["a"], "rows": 3}
     same, other = recorded(old, dict(old)), recorded(old, takes(A))
     assert (same and same.verdict, other and other.verdict) == (SAME, BREAKS)
+    turned = recorded(old, dict(reversed(old.items())))
+    assert turned is not None
+    assert turned.verdict == SAME
     assert other is not None
     assert other.reasons == (
         "signature: they differ, and at least one is not in the form that can be compared",

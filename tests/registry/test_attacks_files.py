@@ -11,6 +11,7 @@ import pytest
 
 from modelyard import (
     BlobDamaged,
+    InvalidConfig,
     InvalidInput,
     InvalidPath,
     LoadRefused,
@@ -110,11 +111,17 @@ def test_A3_a_source_is_never_an_address(registry, tmp_path, source):
 
 
 @pytest.mark.parametrize(
-    "location", ["s3://bucket/x", "ftp://127.0.0.1:9", "postgresql://h/d", "file:///tmp/../x"]
+    ("location", "refusal"),
+    [
+        ("s3://bucket/x", NotSupported),
+        ("ftp://127.0.0.1:9", NotSupported),
+        ("postgresql://h/d", InvalidConfig),  # for records, and says nothing of where the bytes are
+        ("file:///tmp/../x", NotSupported),
+    ],
 )
-def test_A3_an_address_as_a_location_is_refused_and_makes_no_folder(tmp_path, location):
+def test_A3_an_address_as_a_location_is_refused_and_makes_no_folder(tmp_path, location, refusal):
     before = files_below(tmp_path)
-    with pytest.raises(NotSupported):
+    with pytest.raises(refusal):
         ModelRegistry(location)
     assert files_below(tmp_path) == before
 

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +14,9 @@ import pytest
 
 from modelyard import BlobDamaged, GateRefused, ModelRegistry, ModelyardError, Protected, StorageError
 from modelyard.adapters.metadata.sqlite import driver
+from modelyard.domain.permissions import OWNER
+from modelyard.domain.sessions import Person
+from modelyard.service.sessions import ServiceSessions
 
 from .rounds import blobs, refused
 
@@ -117,6 +120,7 @@ def test_I7_a_download_is_verified_to_its_last_byte(registry, tmp_path, place):
 
 MUTATORS = {
     "register_model": lambda r: r.register_model(None, "fraud"),
+    "register_models": lambda r: r.register_models([{"model": None, "name": "fraud"}]),
     "promote_model": lambda r: r.promote_model("fraud#1", "production"),
     "update_model_stage": lambda r: r.update_model_stage("fraud#1", "staging"),
     "archive_model": lambda r: r.archive_model("fraud#1"),
@@ -126,6 +130,7 @@ MUTATORS = {
     "copy_version": lambda r: r.copy_version("fraud#1", "9.0.0"),
     "create_token": lambda r: r.create_token("ci"),
     "revoke_token": lambda r: r.revoke_token("old"),
+    "end_sessions": lambda r: r.end_sessions("bob"),
     "protect_alias": lambda r: r.protect_alias("fraud", "champion"),
     "set_policy": lambda r: r.set_policy("fraud", {"lifecycle": "strict"}),
     "update_model_metrics": lambda r: r.update_model_metrics("fraud#1", {"accuracy": 0.9}),
@@ -167,6 +172,7 @@ READERS = {
         "diff",
         "environment",
         "list_tokens",
+        "list_sessions",
         "get_policy",
         "status",
         "history",
@@ -196,6 +202,9 @@ def furnished(registry, tmp_path):
     registry.link("old#1", "run", "r1")
     registry.create_token("old")
     registry.withdraw("old#1", "it leaks")
+    bob = Person(key="b" * 32, name="bob", grants=OWNER)
+    life = {"life": timedelta(hours=1), "idle": timedelta(hours=1)}
+    ServiceSessions(registry._service).open(bob, **life, once="1")
     with ModelRegistry("memory://") as elsewhere:
         elsewhere.register_model(None, "imported")
         elsewhere.export_registry(tmp_path / "bundle.json")

@@ -27,6 +27,7 @@ HARMLESS = frozenset(
             "check_import",
             "create_token",
             "revoke_token",
+            "end_sessions",
             "set_policy",
         ),
     }
@@ -36,6 +37,7 @@ HARMLESS = frozenset(
 MOVERS = frozenset(
     {
         "create_version",
+        "create_versions",
         "annotate",
         "promote",
         "roll_back",

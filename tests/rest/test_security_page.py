@@ -5,34 +5,59 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
+from modelyard.cli import diagnosis_posture
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "explanation" / "security.md").read_text("utf-8")
+ATTACKS, POSTURE, APART = (
+    PAGE.split(f"## {title}\n")[1].split("\n## ")[0]
+    for title in ("Attacks", "Posture", "What does not apply here")
+)
 
 
-def tried() -> dict[str, set[str]]:
-    """Attack -> files with a test whose name begins with its number."""
-    found: dict[str, set[str]] = {}
-    for file in (ROOT / "tests" / "rest").glob("test_*.py"):
-        for numbers in re.findall(r"^def test_((?:a\d+_)+)", file.read_text("utf-8"), re.MULTILINE):
-            for number in re.findall(r"a\d+", numbers):
-                found.setdefault(number.upper(), set()).add(f"tests/rest/{file.name}")
-    return found
+def rows(section: str) -> list[list[str]]:
+    """Cells of a table's rows, its head left out."""
+    lines = [line for line in section.splitlines() if line.startswith("|")][2:]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
 
 
-def listed() -> dict[str, set[str]]:
-    rows = re.findall(r"^\| (A\d+(?:, A\d+)*) .*\| (`tests/.*`) \|$", PAGE, re.MULTILINE)
-    return {
-        number: set(re.findall(r"`([^`]+)`", files))
-        for numbers, files in rows
-        for number in numbers.split(", ")
+def numbered(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\bA(\d+)\b", text)]
+
+
+NAMED = [(row[0], name) for row in rows(ATTACKS) for name in re.findall(r"`(tests/[^`]+)`", row[3])]
+
+
+@pytest.mark.parametrize(("attack", "name"), NAMED, ids=[f"{a}-{n.rpartition('::')[2]}" for a, n in NAMED])
+def test_every_test_that_the_page_names_is_there(attack: str, name: str) -> None:
+    path, _, function = name.partition("::")
+    text = (ROOT / path).read_text("utf-8")
+    assert not function or re.search(rf"^\s*(async )?def {function}\(", text, re.MULTILINE)
+
+
+def test_every_row_names_a_test() -> None:
+    assert not [row for row in rows(ATTACKS) if "`tests/" not in row[3]]
+
+
+def test_every_attack_has_one_place() -> None:
+    claimed = [number for row in rows(ATTACKS) for number in numbered(row[0])]
+    apart = [number for row in rows(APART) for number in numbered(row[0].split(" see ")[0])]
+    assert sorted(claimed + apart) == list(range(1, 74))
+
+
+def test_every_attack_that_is_tried_is_on_the_page() -> None:
+    tried = {
+        int(number)
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"def test_((?:[aA]\d+_)+)", file.read_text("utf-8"))
+        for number in re.findall(r"\d+", name)
     }
+    assert tried <= {number for row in rows(ATTACKS) for number in numbered(row[0])}
 
 
-def test_every_attack_on_the_page_is_tried_where_it_says():
-    for number, files in listed().items():
-        assert files == tried()[number], number
-
-
-def test_every_attack_that_is_tried_is_on_the_page():
-    assert tried().keys() - listed().keys() <= {"A20"}  # tokens have a page of their own
-    assert len(listed()) > 20
+def test_every_line_of_the_doctor_about_posture_is_on_the_page_and_the_other_way_round() -> None:
+    code = Path(str(diagnosis_posture.__file__)).read_text("utf-8")
+    assert set(re.findall(r'"(P\d+ \w+)"', code)) == set(re.findall(r"`(P\d+ \w+)`", POSTURE))
+    assert [row[0] for row in rows(POSTURE)] == [f"P{number}" for number in range(1, 25)]

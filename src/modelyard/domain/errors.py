@@ -10,6 +10,7 @@
     │   ├── InvalidPolicy                    a model's own rules
     │   ├── UnsupportedMediaType             a body of another kind than is read there
     │   └── TooLarge                         more than a server takes at once
+    │       └── QuotaExceeded                more than there is room for; ``data["quota"]`` names the setting
     ├── NotFound (LookupError)               what was named is not there
     │   ├── ModelNotFound
     │   ├── VersionNotFound
@@ -138,6 +139,12 @@ class TooLarge(InvalidInput):
     """A body, a list or a file is larger than the server takes; ``data["limit"]`` says how much it does."""
 
     code = "too_large"
+
+
+class QuotaExceeded(TooLarge):
+    """There is no more room for this; ``data`` has ``quota`` (the setting), ``limit`` and ``found``."""
+
+    code = "quota_exceeded"
 
 
 class NotFound(ModelyardError, LookupError):

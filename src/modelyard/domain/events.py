@@ -18,6 +18,8 @@ from modelyard.domain.records import EMPTY, Actor, Event, Model, Move, Registry
 GENESIS = "0" * 64
 POINTERS = ("alias:", "stage:")
 EXPERIMENT = "experiment:"
+_NUMBERED = (*POINTERS, EXPERIMENT)
+"""What holds numbers of versions."""
 _TICK = timedelta(microseconds=1)
 
 Head = TypeVar("Head", Model, Registry)
@@ -86,7 +88,7 @@ def subjects(event: Event) -> tuple[str, ...]:
     found = dict.fromkeys((event.subject,))
     for path, value in (*event.before.items(), *event.after.items()):
         thing = path.partition(".")[0]
-        if thing.startswith((*POINTERS, EXPERIMENT)):
+        if thing.startswith(_NUMBERED):
             numbers = value if isinstance(value, list | tuple) else (value,)
             found |= dict.fromkeys(
                 (thing, *(f"version:{number}" for number in numbers if number is not None))

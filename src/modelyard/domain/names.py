@@ -88,6 +88,11 @@ def check_model_name(text: str) -> str:
     return clean
 
 
+def namespace_of(name: str) -> str:
+    """What stands before the slash of a name, or of a key; empty without one."""
+    return name.rpartition("/")[0]
+
+
 def _check_name_part(whole: str, part: str) -> None:
     if not 1 <= len(part) <= NAME_LENGTH:
         raise _bad(

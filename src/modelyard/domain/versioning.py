@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from modelyard.domain.errors import InvalidInput, InvalidRef
@@ -39,6 +40,7 @@ def label_key(label: str) -> str:
     return label[1:] if label[:1] == "v" and "0" <= label[1:2] <= "9" else label
 
 
+@lru_cache(maxsize=1024)
 def parse(label: str) -> Version | None:
     """The semantic version that a label spells, or ``None`` for a free label."""
     from semver import Version  # 5 to 25 ms, too much for ``import modelyard``

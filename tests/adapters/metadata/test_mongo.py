@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import stat
 import subprocess
 import sys
 import threading
@@ -346,24 +345,8 @@ def test_an_address_the_driver_does_not_take_is_refused_without_its_password(url
 @pytest.fixture
 def guarded(mongodb: Any, tmp_path: Path, mongodb_server_kit: Any) -> Iterator[str]:
     """The place of a server with users: ``writer`` may write and ``reader`` only read one database."""
-    from pymongo import MongoClient
-
-    key = tmp_path / "key"
-    key.write_text("c2VjcmV0IG9mIHRoZSByZXBsaWNhIHNldA==")
-    key.chmod(stat.S_IRUSR)
-    port = mongodb_server_kit.free_port()
-    process = mongodb_server_kit.start(tmp_path, port, "--keyFile", str(key))
-    try:
-        mongodb_server_kit.make_primary(port, process)
-        with MongoClient(f"mongodb://127.0.0.1:{port}/?directConnection=true") as client:
-            client.admin.command("createUser", "admin", pwd="geheim", roles=["root"])
-        with MongoClient(f"mongodb://admin:geheim@127.0.0.1:{port}/?directConnection=true") as client:
-            for name, role in (("reader", "read"), ("writer", "readWrite")):
-                client.x.command("createUser", name, pwd="geheim", roles=[role])
-        yield f"127.0.0.1:{port}/x?directConnection=true"
-    finally:
-        process.kill()
-        process.wait()
+    with mongodb_server_kit.guarded(tmp_path) as place:
+        yield place
 
 
 def test_what_a_user_may_not_do_is_said_with_the_remedy_and_without_the_password(
