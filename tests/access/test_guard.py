@@ -490,6 +490,64 @@ def test_what_is_no_question_for_the_network_cannot_be_asked(service):
     assert one.actor.name == "ann"
 
 
+# --- batches ---------------------------------------------------------------------------------------------------------
+
+
+def batch(*entries):
+    return ask.CreateVersions(versions=tuple(ask.CreateVersion(**entry) for entry in entries))
+
+
+FIRST = {"name": "ours/new", "version": "1.0.0"}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"parent": "ours/new:1.0.0"},
+        {"parent": "Ours/NEW"},
+        {"parent": "models:/ours/new/1"},
+        {"lineage": (LineageEdge(kind="merged_from", target="ours/new@latest"),)},
+    ],
+    ids=str,
+)
+def test_an_entry_may_build_on_one_before_it(service, facts):
+    one = guarded(service, "writer on ours/*")
+    first, second = one.create_versions(batch(FIRST, {"name": "ours/next", **facts}))
+    assert service.get_version(second.model_id).lineage[0].target == first.model_id
+
+
+@pytest.mark.parametrize(
+    "parent", ["theirs/secret", "theirs/secret#1", "{id}", "{digest}", "theirs/nobody", "ours/later", "::"]
+)
+def test_a_batch_shows_no_version_that_it_does_not_make(service, parent):
+    """Whatever its entries are called: what was there and may not be read is as far away as before."""
+    theirs = service.get_version("theirs/secret#1")
+    entry = {"name": "ours/next", "parent": parent.format(id=theirs.model_id, digest=theirs.digest)}
+    told = []
+    for given in ([entry], [FIRST, entry], [FIRST, entry, {"name": "ours/later"}]):
+        with pytest.raises((NotFound, InvalidRef)) as caught:
+            guarded(service, "writer on ours/*").create_versions(batch(*given))
+        told.append(caught.value.detail)
+    assert len(set(told)) == 1
+
+
+def test_who_may_write_but_not_read_cannot_build_on_its_own_batch(service):
+    blind = guarded(service, "writer on ours/*, only write")
+    for name in ("ours/new", "ours/fraud"):
+        first = {"name": name, "version": "7.0.0"}
+        with pytest.raises(PermissionDenied, match="may not read"):
+            blind.create_versions(batch(first, {"name": "ours/next", "parent": f"{name}:7.0.0"}))
+
+
+def test_a_slug_is_no_way_around(service):
+    """A new model may be called like the slug of a hidden one; a batch cannot reach that one so."""
+    register(service, "deep two")
+    slug = service.get_model("deep two").slug
+    one = guarded(service, f"writer on {slug}")
+    with pytest.raises(ModelNotFound):
+        one.create_versions(batch({"name": slug}, {"name": slug, "parent": f"{slug}#1"}))
+
+
 # --- giving away -----------------------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from modelyard.domain.errors import StorageError
+from modelyard.ports.service import CreateVersions
+from modelyard.service.local import LocalService
+
 
 def write(place: Path, data: object, name: str = "models.json") -> str:
     (place / name).write_text(json.dumps(data))
@@ -164,6 +168,35 @@ def test_unknown_bytes_are_refused_by_entry(cli: Any, weights: Path, place: Path
     assert [one["outcome"] for one in told] == ["registered", *["failed"] * 6]
     assert [one["entry"] for one in told] == [1, 2, 3, 4, 5, 6, 7]
     assert all("not in the store" in told[place]["why"] for place in (1, 2))
+
+
+def test_a_wrong_size_is_the_failure_of_its_entry(cli: Any, weights: Path, place: Path) -> None:
+    cli("bulk-register", write(place, [GOOD]))
+    file = cli("info", "good", "--json").json["files"][0]
+    entries = [GOOD | {"version": f"1.{n}.0"} for n in (1, 2, 3)]
+    entries[1] |= {"model_path": None, "files": [file | {"size": 3}]}
+    told = cli("bulk-register", write(place, entries), "--batch", "1", "--json", code=6).json["models"]
+    assert [one["outcome"] for one in told] == ["registered", "failed", "registered"]
+    assert told[1]["why"].startswith(f"{file['path']!r}: the manifest says 3 bytes, the store has 1024")
+
+
+def test_a_run_that_ends_early_tells_what_it_did(
+    cli: Any, weights: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = LocalService.create_versions
+
+    def refuse(service: LocalService, request: CreateVersions) -> Any:
+        if request.versions[0].version == "1.2.0":
+            raise StorageError("the disk is gone")
+        return real(service, request)
+
+    monkeypatch.setattr(LocalService, "create_versions", refuse)
+    entries = [GOOD | {"version": f"1.{n}.0"} for n in (1, 2, 3)]
+    ran = cli("bulk-register", write(place, entries), "--batch", "1", code=7)
+    assert "1 entry: 1 registered" in ran.out
+    assert "the disk is gone" in ran.err
+    told = cli("bulk-register", "models.json", "--batch", "1", "--json", code=7)
+    assert [one["outcome"] for one in told.json["models"]] == ["there already"]
 
 
 def test_a_whole_batch_is_left_out_with_its_refused_entry(cli: Any, weights: Path, place: Path) -> None:

@@ -89,6 +89,7 @@ def test_a_refusal_names_the_entry_and_keeps_the_batches_before(registry, tmp_pa
         with pytest.raises(kind) as caught:
             registry.register_models([good, good, good, bad], batch=2)
         assert caught.value.data["entry"] == 4
+        assert kind is not AlreadyExists or caught.value.detail.startswith("entry 4 (fraud 1.0.0): ")
         assert len(registry.list_models(name="churn")) == before + 2
     with pytest.raises(InvalidInput, match="batch"):
         registry.register_models([good], batch=0)

@@ -6,14 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from modelyard.domain.errors import QuotaExceeded, StorageError
+from modelyard.domain.errors import BlobNotFound, ModelyardError, QuotaExceeded, StorageError
 from modelyard.domain.query import parse
 from modelyard.domain.quota import Quotas
 from modelyard.domain.records import FileEntry, ModelStage
-from modelyard.ports.metadata import MoveQuery, SourceQuery, VersionKey, VersionQuery
+from modelyard.ports.metadata import MoveQuery, SourceQuery, TallyQuery, VersionKey, VersionQuery
 from modelyard.ports.service import CreateVersion, CreateVersions, SetAlias
 from modelyard.service import versions
 from modelyard.service.pending import Pending
+
+from .shelf import WEIGHTS, change, gone, row
 
 
 def made(service, *entries):
@@ -133,3 +135,59 @@ def test_quotas_count_what_the_batch_takes(service):
             made(service, *entries)
         assert caught.value.data["entry"] == 2
         assert not service.store.find(VersionQuery()).items
+
+
+def test_a_removal_that_was_cut_off_is_finished_for_a_batch_too(service):
+    digest = gone(service)
+    change(service, row(service, digest), state="deleting")
+    files = (FileEntry(path="m", size=len(WEIGHTS), digest=digest),)
+    entries = [CreateVersion(name="new", files=files), CreateVersion(name="new", files=files)]
+    with pytest.raises(BlobNotFound, match=r"entry 1 .*upload"):
+        made(service, *entries)
+    assert row(service, digest).state == "deleted"
+    service.put_blob([WEIGHTS])
+    assert [one.number for one in made(service, *entries)] == [1, 2]
+    assert row(service, digest).state == "live"
+
+
+def file_of(service, data):
+    info = service.put_blob([data])
+    return (FileEntry(path="m", size=info.size, digest=info.digest),)
+
+
+def counted(monkeypatch, target, name, note):
+    """Call ``note`` with what a real method is given, each time it is called."""
+    real = getattr(target, name)
+
+    def method(*given, **named):
+        note(*given)
+        return real(*given, **named)
+
+    monkeypatch.setattr(target, name, method)
+
+
+def test_bytes_are_judged_once_and_before_others_have_to_wait(service, monkeypatch):
+    order = []
+    counted(monkeypatch, service.scanner, "scan", lambda stream: order.append("scan"))
+    counted(monkeypatch, service, "decide", lambda step: order.append("decide"))
+    shared, other = file_of(service, b"x"), file_of(service, b"yy")
+    made(service, *(CreateVersion(name="fraud", files=files) for files in (shared, other, shared)))
+    assert order == ["scan", "scan", "decide"]
+    made(service, CreateVersion(name="fraud", files=shared))
+    assert order == ["scan", "scan", "decide", "decide"]
+
+
+def test_a_digest_of_no_form_is_refused_by_entry(service):
+    files = (FileEntry(path="m", size=1, digest="md5:1"),)
+    with pytest.raises(ModelyardError, match="entry 2 ") as caught:
+        made(service, CreateVersion(name="fraud"), CreateVersion(name="fraud", files=files))
+    assert caught.value.data["entry"] == 2
+
+
+def test_what_is_stored_is_counted_once_for_a_batch(service, store, monkeypatch):
+    asked = []
+    counted(monkeypatch, store, "find", lambda query: isinstance(query, TallyQuery) and asked.append(query))
+    service.quotas = Quotas(models=9, versions_per_model=9, bytes_per_namespace=900, bytes_stored=900)
+    files = [file_of(service, bytes([n])) for n in range(8)]
+    made(service, *(CreateVersion(name=f"a/{n % 2}", files=files[n]) for n in range(8)))
+    assert len(asked) == len(set(asked)) == 5  # models, two of them, the namespace, all bytes

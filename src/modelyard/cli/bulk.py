@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from modelyard.domain.errors import IntegrityError, InvalidInput, ModelyardError, StorageError
+from modelyard.domain.errors import BlobDamaged, IntegrityError, InvalidInput, ModelyardError, StorageError
 from modelyard.domain.spelling import hint
 
 if TYPE_CHECKING:
@@ -232,23 +232,25 @@ class Run:
         size: Entries of a batch, each of which is one commit.
         whole: Leave out a whole batch if one of its entries is refused; otherwise only that entry.
         tell: Called with the entry that is being packed.
+
+    Attributes:
+        outcomes: What became of each entry so far, by its place.
     """
 
     def __init__(
         self, registry: ModelRegistry, *, size: int, whole: bool, tell: Callable[[Entry], None]
     ) -> None:
         self._registry, self._size, self._whole, self._tell = registry, size, whole, tell
+        self.outcomes: dict[int, Outcome] = {}
 
-    def register(self, entries: Sequence[Entry]) -> list[Outcome]:
-        """What became of each, in their order.
+    def register(self, entries: Sequence[Entry]) -> None:
+        """Put down in ``outcomes`` what becomes of each.
 
         Raises:
             StorageError, IntegrityError: The registry itself is in trouble; batches before this one are registered.
         """
-        outcomes: dict[int, Outcome] = {}
         for start in range(0, len(entries), self._size):
-            self._batch(entries[start : start + self._size], outcomes)
-        return [outcomes[entry.place] for entry in entries]
+            self._batch(entries[start : start + self._size], self.outcomes)
 
     def _batch(self, entries: Sequence[Entry], outcomes: dict[int, Outcome]) -> None:
         from modelyard.client.bulk import Batch
@@ -304,8 +306,8 @@ class Run:
 
 
 def _failed(entry: Entry, error: ModelyardError, detail: str) -> Outcome:
-    if isinstance(error, StorageError | IntegrityError):
-        raise error  # the next entry would meet the same disk
+    if isinstance(error, StorageError | IntegrityError) and not isinstance(error, BlobDamaged):
+        raise error  # the next entry would meet the same disk; other bytes are another matter
     return Outcome(
         entry=entry.place,
         name=entry.name,

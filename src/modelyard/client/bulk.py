@@ -191,10 +191,19 @@ def register(
             try:
                 made += [one.model_id for one in batch.send(ready)]
             except ModelyardError as error:
-                if "entry" in error.data:
-                    error.data["entry"] += start
+                _place_anew(error, start)
                 raise
     return made
+
+
+def _place_anew(error: ModelyardError, start: int) -> None:
+    """Count the entry that an error names among all, not among those of its batch."""
+    if (place := error.data.get("entry")) is None:
+        return
+    error.data["entry"] = place + start
+    if (rest := error.detail.removeprefix(f"entry {place} ")) != error.detail:
+        error.detail = f"entry {place + start} {rest}"
+        error.args = (error.detail,)
 
 
 def _added(batch: Batch, place: int, entry: Mapping[str, Any]) -> Ready:

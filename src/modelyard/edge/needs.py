@@ -6,12 +6,13 @@ The first line of a rule's docstring is printed in the documentation, next to th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final
 
 from modelyard.domain import lineage, refs
-from modelyard.domain.names import is_id
+from modelyard.domain.errors import InvalidInput
+from modelyard.domain.names import fold, is_id
 from modelyard.domain.permissions import Action, Principal, can_somewhere
 from modelyard.domain.records import ModelStage
 from modelyard.ports.service import UNSET
@@ -118,8 +119,25 @@ def _create_version(request: Any) -> Iterator[Need]:
 
 def _create_versions(request: Any) -> Iterator[Need]:
     """what each entry would need alone"""
+    made: dict[str, str] = {}
     for entry in request.versions:
-        yield from _create_version(entry)
+        for need in _create_version(entry):
+            yield _among(need, made)
+        made.setdefault(fold(entry.name), entry.name)
+
+
+def _among(need: Need, made: Mapping[str, str]) -> Need:
+    """A version of a model that earlier entries may have to make is not there to be asked for: `read` of that model.
+
+    Such a ref never leads to another model, so this allows no more than the ref would once the entries are there.
+    """
+    if need.kind is not Kind.REF:
+        return need
+    try:
+        model = made.get(fold(refs.parse(need.what).model))
+    except InvalidInput:
+        return need  # told in its turn
+    return need if model is None else replace(need, kind=Kind.NEW, what=model)
 
 
 def _record_check(request: Any) -> Iterator[Need]:

@@ -103,13 +103,11 @@ class RemoteService:
 
     def create_version(self, request: ask.CreateVersion) -> ModelVersion:
         """With a key of its own, so that an answer lost on the way can be asked for again."""
-        if request.idempotency_key is None:
-            request = replace(request, idempotency_key=f"client-{uuid.uuid4().hex}")
-        found: ModelVersion = self._call("create_version", request)
+        found: ModelVersion = self._call("create_version", _repeatable(request))
         return found
 
     def create_versions(self, request: ask.CreateVersions) -> tuple[ask.Created, ...]:
-        """May be asked again when an answer is lost: entries without a label get a key. Then they count as not new."""
+        """Each entry with a key of its own, so that a lost answer can be asked for again; then none counts as new."""
         request = replace(request, versions=tuple(map(_repeatable, request.versions)))
         found: tuple[ask.Created, ...] = self._call("create_versions", request)
         return found
@@ -358,7 +356,8 @@ class RemoteService:
 
 
 def _repeatable(entry: ask.CreateVersion) -> ask.CreateVersion:
-    if entry.version is not None or entry.idempotency_key is not None:
+    """With a key, a label or not: what else it asks, such as an alias or a parent, may mean something else by then."""
+    if entry.idempotency_key is not None:
         return entry
     return replace(entry, idempotency_key=f"client-{uuid.uuid4().hex}")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from modelyard.domain.errors import BlobDamaged, BlobNotFound
@@ -38,10 +38,23 @@ def models_with(service: LocalService, digest: str) -> tuple[str, ...]:
     return tuple(sorted({version.name for version in every(service.store, query)}))
 
 
-def claim(
-    service: LocalService, files: Iterable[FileEntry], scans: dict[str, ScanReport]
-) -> tuple[list[Blob], dict[str, ScanReport]]:
-    """Rows to write for the files of a version, and each file's verdict by path.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """What a commit needs for the files of a version.
+
+    Attributes:
+        rows: To write, each digest once.
+        scans: Each file's verdict by path.
+        added: Bytes that no row counted before: they are new, or were collected once.
+    """
+
+    rows: tuple[Blob, ...]
+    scans: dict[str, ScanReport]
+    added: int
+
+
+def claim(service: LocalService, files: Iterable[FileEntry], scans: dict[str, ScanReport]) -> Claimed:
+    """Make sure that the bytes of a version's files are here, judged, and will stay.
 
     Raises:
         BlobNotFound: Bytes are not in the store: upload them and ask again.
@@ -51,28 +64,32 @@ def claim(
     rows: dict[str, Blob] = {}
     verdicts: dict[str, ScanReport] = {}
     by_digest: dict[str, ScanReport] = {}
+    added = 0
     for entry in files:
         if entry.digest not in rows:
-            rows[entry.digest], by_digest[entry.digest] = _claim_one(service, entry, scans)
+            row, scan, is_added = _claim_one(service, entry, scans)
+            rows[entry.digest], by_digest[entry.digest] = row, scan
+            added += row.size if is_added else 0
         verdicts[entry.path] = by_digest[entry.digest]
-    return list(rows.values()), verdicts
+    return Claimed(rows=tuple(rows.values()), scans=verdicts, added=added)
 
 
 def _claim_one(
     service: LocalService, entry: FileEntry, scans: dict[str, ScanReport]
-) -> tuple[Blob, ScanReport]:
+) -> tuple[Blob, ScanReport, bool]:
     row = service.store.get(BlobKey(check_digest(entry.digest)))
     if row is not None and row.state == "deleting":
-        collection.finish_one(service, row)
+        collection.finish_one(service.beneath, row)
         raise Again(f"the bytes {entry.digest} are being collected by another process")
     look_at(service.blobs, entry)
     scan = _known(service, row) or scans.get(entry.digest)
     if scan is None:
         scan = scans[entry.digest] = judge(service, entry.digest, entry.size)
     now = service.clock.now()
+    is_added = row is None or row.state == "deleted"
     if row is None:
         row = Blob(digest=entry.digest, size=entry.size, touched_at=now)
-    return replace(row, state="live", touched_at=now, scan=scan, revision=row.revision + 1), scan
+    return replace(row, state="live", touched_at=now, scan=scan, revision=row.revision + 1), scan, is_added
 
 
 def _known(service: LocalService, row: Blob | None) -> ScanReport | None:
@@ -80,18 +97,18 @@ def _known(service: LocalService, row: Blob | None) -> ScanReport | None:
     return row.scan if row is not None and row.scan and row.scan.ruleset == service.scanner.ruleset else None
 
 
-def foresee(service: LocalService, files: Iterable[FileEntry]) -> dict[str, ScanReport]:
-    """Verdicts by digest on bytes that have none yet, made before a decision for which others have to wait.
+def foresee(service: LocalService, files: Iterable[FileEntry], scans: dict[str, ScanReport]) -> None:
+    """Add verdicts by digest on bytes that have none yet, made before a decision for which others have to wait.
 
     What is not there, or goes this moment, is left for the decision to find.
     """
-    found: dict[str, ScanReport] = {}
     for entry in files:
+        row = service.store.get(BlobKey(check_digest(entry.digest)))
+        if entry.digest in scans or _known(service, row) is not None:
+            continue
         with suppress(Again, BlobDamaged, BlobNotFound):
             look_at(service.blobs, entry)
-            if _known(service, service.store.get(BlobKey(entry.digest))) is None:
-                found[entry.digest] = judge(service, entry.digest, entry.size)
-    return found
+            scans[entry.digest] = judge(service, entry.digest, entry.size)
 
 
 def look_at(store: BlobStore, entry: FileEntry) -> None:

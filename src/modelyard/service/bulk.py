@@ -15,7 +15,7 @@ from modelyard.domain.records import ModelVersion
 from modelyard.ports.blobs import BlobInfo, BlobStore
 from modelyard.ports.metadata import MetadataStore
 from modelyard.ports.service import Created, CreateVersion, CreateVersions
-from modelyard.service import versions
+from modelyard.service import blobs, versions
 from modelyard.service.draft import Draft
 from modelyard.service.housing import house
 from modelyard.service.pending import Pending
@@ -43,6 +43,7 @@ def create(service: LocalService, request: CreateVersions) -> tuple[Created, ...
             data={"limit": MOST},
         )
     works = [_begin(service, place, entry) for place, entry in enumerate(entries, 1)]
+    _judge(service, works)
     made = service.decide(lambda: _decide(service, works))
     for version, new in made:
         if new:
@@ -66,12 +67,27 @@ def _begin(service: LocalService, place: int, entry: CreateVersion) -> versions.
         return versions.begin(service, entry)
 
 
+def _judge(service: LocalService, works: Sequence[versions.Work]) -> None:
+    """Verdicts on bytes that have none, each once, before others have to wait for the decision."""
+    pending, scans = Pending(service.store), works[0].scans
+    pending.foresee(_digests(works))
+    view = service.over(cast(MetadataStore, pending), service.blobs)
+    for place, work in enumerate(works, 1):
+        work.scans = scans
+        with _named(place, work.request):
+            blobs.foresee(view, work.request.files, scans)
+
+
+def _digests(works: Sequence[versions.Work]) -> Iterator[str]:
+    return (entry.digest for work in works for entry in work.request.files)
+
+
 def _decide(
     service: LocalService, works: Sequence[versions.Work]
 ) -> tuple[list[tuple[ModelVersion, bool]], Draft | None]:
     """Each version, and whether it is new."""
     pending = Pending(service.store)
-    pending.foresee(entry.digest for work in works for entry in work.request.files)
+    pending.foresee(_digests(works))
     # Both speak as what they stand before, in as much as registering asks.
     view = service.over(cast(MetadataStore, pending), cast(BlobStore, _Looked(service.blobs)))
     made = []

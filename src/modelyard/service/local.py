@@ -127,6 +127,8 @@ class LocalService:
         self.enforce_steps = enforce_steps
         self.statistics: Statistics = statistics or NoStatistics()
         self.quotas = quotas
+        self.beneath = self
+        """The registry itself, where this is a view of what it will be (``over``): for what is done at once."""
         self._closed = False
         self._crowd = Crowd()
         self.access: Access = access or ServiceAccess(self)
@@ -139,7 +141,9 @@ class LocalService:
 
     def over(self, store: MetadataStore, blob_store: BlobStore) -> LocalService:
         """The same rules over other records and bytes: for a decision that sees its changes before they are made."""
-        return self._view(store, blob_store, self.actor)
+        view = self._view(store, blob_store, self.actor)
+        view.beneath = self
+        return view
 
     def _view(self, store: MetadataStore, blob_store: BlobStore, actor: Actor) -> LocalService:
         return LocalService(

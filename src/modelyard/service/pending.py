@@ -52,6 +52,8 @@ class Pending:
         self._guards: list[Guard] = []
         self._log: list[Event] = []
         self._blobs: dict[str, Blob | None] = {}
+        self._new: list[Record] = []
+        self._totals: dict[TallyQuery, tuple[int, int, int]] = {}
 
     def foresee(self, digests: Iterable[str]) -> None:
         """Read the rows of bytes that will be asked for, many at a time: a server answers each question in a trip."""
@@ -65,10 +67,17 @@ class Pending:
         """Lay one more draft over the others."""
         for put in draft.records:
             first, *others = keys_of(put.record)
-            self._expected.setdefault(first, put.expected)
+            if first not in self._expected:
+                self._expected[first] = put.expected
+                self._new += [] if put.expected and not self._was_collected(put.record) else [put.record]
             self._records |= dict.fromkeys((first, *others), put.record)
         self._guards += draft.guards
         self._log += draft.log
+
+    def _was_collected(self, record: Record) -> bool:
+        """True of bytes of which only the row was left, which no sum counts."""
+        row = self._blobs.get(record.digest) if isinstance(record, Blob) else None
+        return row is not None and row.state == "deleted"
 
     def draft(self) -> Draft | None:
         """All of it as one: each record once, as it is at the end; ``None`` if nothing changed."""
@@ -101,15 +110,18 @@ class Pending:
         return self._moves(query) if isinstance(query, MoveQuery) else self._store.find(query)
 
     def _tally(self, query: TallyQuery) -> Page[Tally]:
-        """What is stored, and each thing that is new as a count of its own: enough for sums."""
+        """All in one sum. What is stored is counted once, and what is new once, however many entries ask."""
+        count, size, seen = self._totals.get(query) or self._stored(query)
         kind = {"model": Model, "blob": Blob}.get(query.by, ModelVersion)
-        new = [self._records[key] for key, expected in self._expected.items() if not expected]
-        added = (
-            Tally(value=str(getattr(one, query.by, query.by)), count=1, size=getattr(one, "size", 0))
-            for one in new
-            if isinstance(one, kind) and _within(one, query)
-        )
-        return Page(items=(*self._store.find(query).items, *added))
+        for one in self._new[seen:]:
+            if isinstance(one, kind) and _within(one, query):
+                count, size = count + 1, size + getattr(one, "size", 0)
+        self._totals[query] = count, size, len(self._new)
+        return Page(items=(Tally(value=query.by, count=count, size=size),))
+
+    def _stored(self, query: TallyQuery) -> tuple[int, int, int]:
+        tallies = self._store.find(query).items
+        return sum(tally.count for tally in tallies), sum(tally.size for tally in tallies), 0
 
     def _found(self, query: VersionQuery) -> Page[ModelVersion]:
         changed = self._versions()

@@ -165,8 +165,9 @@ def _write(service: LocalService, part: Part, seen: Model | None) -> int:
             new += here is None
             verdicts = version.scans
             if version.collected_at is None:
-                claimed, verdicts = blobs.claim(service, version.files, judged)
-                rows |= {row.digest: row for row in claimed}
+                claimed = blobs.claim(service, version.files, judged)
+                verdicts = claimed.scans
+                rows |= {row.digest: row for row in claimed.rows}
             draft.put(replace(version, scans=verdicts, revision=_next(here), artifact_path=""))
         blobs.write(draft, rows.values())
         draft.guards.extend(refuse_cycles(service, part.versions))

@@ -78,7 +78,7 @@ def create(service: LocalService, request: CreateVersion) -> ModelVersion:
     work = begin(service, request)
     work.edges = origins(service, work)
     if service.crowded:
-        work.scans.update(blobs.foresee(service, work.request.files))
+        blobs.foresee(service, work.request.files, work.scans)
     version = service.decide(lambda: decide(service, work))
     house(service, version)
     return version
@@ -196,15 +196,15 @@ def decide(service: LocalService, work: Work) -> tuple[ModelVersion, Draft | Non
     _check_code(model, request)
     label, warnings = steps.decide(service, model, request)
     now = service.clock.now()
-    rows, scans = blobs.claim(service, request.files, work.scans)
-    quota.require(service, model, request.files, rows)
-    version = _version(service, model, work, label, now, scans, warnings)
+    claimed = blobs.claim(service, request.files, work.scans)
+    quota.require(service, model, request.files, claimed.added)
+    version = _version(service, model, work, label, now, claimed.scans, warnings)
     counted = replace(model, last_number=version.number, highest=_highest(model, version))
     board = Board(model=counted, at=now, actor=service.actor)
     board.changed[version.number] = version
     _place(service, board, version, request)
     draft = _commit(service, board, version, request)
-    blobs.write(draft, rows)
+    blobs.write(draft, claimed.rows)
     created = _written(draft, version)
     if request.idempotency_key:
         draft.put(

@@ -10,12 +10,12 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -208,6 +208,14 @@ def put(record: Any) -> Put:
     return Put(record=record, expected=record.revision - 1)
 
 
+OTHERWISE: Final[Mapping[type, Mapping[str, Any]]] = {
+    Blob: {"state": "deleting"},
+    ModelVersion: {"description": "ours"},
+    Receipt: {"request": "ours"},
+}
+"""What a second writer would have the records say."""
+
+
 def changed(record: Any, **fields: Any) -> Any:
     """The record with other values, one revision later."""
     return replace(record, revision=record.revision + 1, **fields)
@@ -371,6 +379,31 @@ class MetadataContract:
             with pytest.raises(Conflict):
                 seed(store, stale)
         assert snapshot(store) == before
+
+    @pytest.mark.parametrize("moved", [0, 1, 2])
+    @pytest.mark.parametrize(
+        "make",
+        [
+            a_blob,
+            a_version,
+            lambda number: Receipt(key=str(number), request="q", result={}, at=T0, revision=1),
+        ],
+        ids=["blobs", "versions", "receipts"],
+    )
+    def test_of_many_records_none_is_written_if_others_moved_one(
+        self, store: MetadataStore, make: Callable[[int], Any], moved: int
+    ) -> None:
+        """Moved by one revision, to the very one that the commit would have given it."""
+        records = [make(number) for number in (1, 2, 3)]
+        seed(store, a_model(), *records)
+        theirs = changed(records[moved])
+        seed(store, theirs)
+        before = snapshot(store)
+        ours = [replace(changed(record), **OTHERWISE[type(record)]) for record in records]
+        with pytest.raises(Conflict):
+            seed(store, a_blob(9), *ours, events=(an_event(),))
+        assert snapshot(store) == before
+        assert everything(store, ReceiptQuery()) in ([], [*records[:moved], theirs, *records[moved + 1 :]])
 
     @pytest.mark.parametrize(
         "record",

@@ -41,6 +41,7 @@ from modelyard.adapters.metadata.terms import (
     version_edges,
     version_files,
 )
+from modelyard.domain.errors import Conflict
 from modelyard.domain.events import moves
 from modelyard.domain.experiments import Experiment, Exposure, Outcome
 from modelyard.domain.names import fold
@@ -207,12 +208,20 @@ class Writer:
         fresh = [_blob_row(record, 0) for record, expected in blobs if not expected]
         changed = [_blob_row(record, expected) for record, expected in blobs if expected]
         if changed and self._cursor.executemany(sql.UPDATE_BLOB, changed).rowcount != len(changed):
-            for record, expected in blobs:
-                found = self._revision(key_of(record))
-                if expected and found != record.revision:
-                    raise stale(key_of(record), expected, found)
+            raise self._moved(blobs)
         if fresh:
             self._cursor.executemany(sql.INSERT_BLOB, fresh)
+
+    def _moved(self, blobs: list[tuple[Blob, int]]) -> Conflict:
+        """The refusal of blobs of which one was not written, whichever it was.
+
+        Others mostly leave a row at the very revision that this commit would have given it, so a row there tells
+        nothing; another revision names the one.
+        """
+        for record, expected in blobs:
+            if expected and (found := self._revision(key_of(record))) != record.revision:
+                return stale(key_of(record), expected, found)
+        return Conflict(f"one of {len(blobs)} blobs changed since it was read; read again and decide again")
 
     def put_source(self, record: Source, expected: int) -> None:
         doc = dump(encode_source(record))

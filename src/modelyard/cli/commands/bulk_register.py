@@ -51,11 +51,20 @@ def command(session: Session, file: str, batch: int, whole: bool) -> int:
     def tell(entry: Entry) -> None:
         _progress(session, entry.place, len(entries), entry.title)
 
-    outcomes = bulk.Run(registry, size=batch, whole=whole, tell=tell).register(entries)
-    _progress(session, 0, len(entries), "")
+    run = bulk.Run(registry, size=batch, whole=whole, tell=tell)
+    try:
+        run.register(entries)
+    finally:
+        _progress(session, 0, len(entries), "")
+        outcomes = [one for _, one in sorted(run.outcomes.items())]
+        if outcomes:  # what was registered stays so, even if the run ends here
+            _answer(session, outcomes)
+    return next((exits.exit_code(one.error) for one in outcomes if one.error is not None), exits.OK)
+
+
+def _answer(session: Session, outcomes: list[Outcome]) -> None:
     told = [{name: getattr(one, name) for name in TOLD} for one in outcomes]
     session.answer({"models": told}, lambda: _lines(session, outcomes))
-    return next((exits.exit_code(one.error) for one in outcomes if one.error is not None), exits.OK)
 
 
 def _entries(file: Path) -> Any:
