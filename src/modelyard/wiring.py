@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,11 +87,14 @@ def stores_at(settings: Settings, where: str) -> LocalService:
 
 def is_made(settings: Settings, where: str) -> bool:
     """Whether a registry's records were ever kept at a settled place; makes nothing."""
-    store = _records_at(settings, where)
-    try:
+    with closing(_records_at(settings, where)) as store:
         return store.is_made()
-    finally:
-        store.close()
+
+
+def is_older(settings: Settings, where: str) -> bool:
+    """Whether opening what is at a settled place would upgrade its schema; changes nothing."""
+    with closing(_records_at(settings, where)) as store:
+        return store.is_older()
 
 
 def over_http(url: str, token: str | None = None, *, cache_limit: int | None = None) -> RegistryService:

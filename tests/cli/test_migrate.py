@@ -15,6 +15,8 @@ import pytest
 
 from modelyard import ModelRegistry
 from modelyard.adapters.metadata.sql import SqlMetadata
+from modelyard.adapters.metadata.sqlite import driver
+from modelyard.adapters.metadata.statements_sqlite import SCHEMA_VERSION
 from modelyard.cli import exits
 from modelyard.ports.metadata import RegistryKey
 
@@ -81,6 +83,82 @@ def test_each_end_may_have_a_configuration_of_its_own(fraud: Cli, place: Path) -
     assert (place / "elsewhere.db").exists()
     assert not (place / "there" / "registry.db").exists()
     assert listed(fraud, *THERE, "--config", "there.yaml") == listed(fraud)
+
+
+def test_a_folder_is_a_folder_whatever_database_and_bucket_are_configured(
+    fraud: Cli, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a configuration of its own takes an end elsewhere."""
+    (place / "production.yaml").write_text(
+        f"registry: {{path: {place}/production}}\n"
+        f"database: {{type: sqlite, url: 'sqlite:///{place}/production.db'}}\n"
+        "storage: {backend: s3, s3: {bucket: production}, buckets: ['risk/* -> s3://risk']}\n"
+    )
+    monkeypatch.setenv("MODELYARD_URL", f"sqlite:///{place}/session.db?storage=session")
+    configured = ("--config", "production.yaml")
+    fraud(*configured, "migrate", "--from", "model_registry", "--to", "there")
+    file = f"sqlite:///{place}/file/registry.db"
+    fraud(*configured, "--registry", "elsewhere", "migrate", "--from", "there", "--to", file)
+    (place / "own.yaml").write_text("versioning: {enforce: refuse}\n")
+    monkeypatch.setenv("MODELYARD_DATABASE_URL", f"sqlite:///{place}/environment.db")
+    monkeypatch.setenv("MODELYARD_STORAGE_BACKEND", "s3")
+    fraud("migrate", "--from", "there", "--to", "last", "--to-config", "own.yaml")
+    for name in ("URL", "DATABASE_URL", "STORAGE_BACKEND"):
+        monkeypatch.delenv(f"MODELYARD_{name}")
+    fraud("fsck", "--deep", "--registry", "last")
+    assert listed(fraud, *THERE) == listed(fraud, "--registry", "file") == listed(fraud)
+    fraud("fsck", "--deep", "--registry", "file")
+    assert not list(place.glob("production/*")) + list(place.glob("*.db")) + list(place.glob("elsewhere*"))
+
+
+@pytest.mark.parametrize("further", [(), ("--dry-run",)])
+def test_one_place_under_two_names_is_refused(fraud: Cli, place: Path, further: tuple[str, ...]) -> None:
+    (place / "link").symlink_to("model_registry")
+    (place / "same.yaml").write_text(
+        f"database: {{type: sqlite, url: 'sqlite:///{place}/model_registry/registry.db'}}\n"
+    )
+    for target in (
+        ("link",),
+        ("model_registry/../link",),
+        (f"sqlite:///{place}/link/registry.db?storage=there",),
+        ("there", "--to-config", "same.yaml"),
+    ):
+        ran = fraud("migrate", "--from", "model_registry", "--to", *target, *further, code=exits.USAGE)
+        assert "named twice" in ran.err
+    assert not (place / "there").exists()
+
+
+def test_a_registry_of_an_older_version_is_not_upgraded_by_being_moved_or_looked_at(
+    fraud: Cli, place: Path
+) -> None:
+    def version(number: int) -> None:
+        connection = driver().connect(str(place / "model_registry" / "registry.db"))
+        connection.execute(f"PRAGMA user_version = {number}")
+        connection.close()
+
+    fraud("migrate", "--from", "model_registry", "--to", "there", "--quiet")
+    version(1)
+    before = (place / "model_registry" / "registry.db").read_bytes()
+    for ends in (
+        ("model_registry", "new"),
+        ("model_registry", "new", "--dry-run"),
+        ("there", "model_registry", "--dry-run"),
+    ):
+        ran = fraud("migrate", "--from", ends[0], "--to", *ends[1:], code=exits.USAGE)
+        assert "open it once with this version first" in " ".join(ran.err.split())
+    assert (place / "model_registry" / "registry.db").read_bytes() == before
+    assert not (place / "new").exists()
+    version(SCHEMA_VERSION)
+    fraud("migrate", "--from", "model_registry", "--to", "new")
+
+
+def test_one_server_under_two_users_is_refused(fraud: Cli) -> None:
+    for one, other in (
+        ("postgresql://a:geheim@127.0.0.1:1/d", "postgresql+psycopg://b@127.0.0.1:1/d"),
+        ("mongodb://127.0.0.1:1/d", "mongodb://a:geheim@127.0.0.1:1/d"),
+    ):
+        ends = ("--from", f"{one}?storage=here", "--to", f"{other}?storage=there")
+        assert "named twice" in fraud("migrate", *ends, code=exits.USAGE).err
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,15 @@ from modelyard.domain.errors import (
     BlobDamaged,
     Conflict,
     IntegrityError,
+    InvalidInput,
     NotAllowed,
     NotFound,
     StorageError,
 )
 from modelyard.domain.events import append
 from modelyard.domain.names import fold
-from modelyard.domain.records import Actor, ModelStage, Registry
+from modelyard.domain.permissions import Grant
+from modelyard.domain.records import Actor, ModelStage, Receipt, Registry
 from modelyard.ports import service as ask
 from modelyard.ports.metadata import (
     BlobKey,
@@ -38,7 +40,7 @@ from modelyard.ports.metadata import (
 from modelyard.service import migration_bytes
 from modelyard.service.local import LocalService
 from modelyard.service.migration import WALKS, look, migrate
-from modelyard.service.migration_records import MARK
+from modelyard.service.migration_records import MARK, PROBE
 from modelyard.service.pages import every
 
 from .registries import bare, full, introduced, moved, register, sides, silent
@@ -282,6 +284,72 @@ def test_two_runs_at_once_do_no_harm_and_one_of_them_says_so() -> None:
     with pytest.raises(Conflict, match="somebody else ended"):
         migrate(*sides(source, target), watch=writing(source, (4,), other))
     assert contents(target) == contents(source)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_a_run_that_another_one_overtook_takes_nothing_from_those_who_use_the_target(step: int) -> None:
+    """Between two of its steps the other run ends the migration, and people begin to work with the target."""
+    source = full()
+    target = bare(clock=source.clock)
+    in_use: list[object] = []
+
+    def other(_: LocalService) -> None:
+        moved(source, target)
+        target.create_token(ask.CreateToken(name="fresh", grants=(Grant(role="writer", models="fraud"),)))
+        target.put_blob([b"on its way"])
+        register(target, b"brand new", name="new-model")
+        in_use.append(contents(target))
+
+    with pytest.raises(Conflict, match="somebody else ended"):
+        migrate(*sides(source, target), watch=writing(source, (step,), other))
+    assert [contents(target)] == in_use
+    assert target.check(ask.Check(deep=True)).ok
+
+
+def test_a_run_that_another_one_overtook_does_not_say_that_the_target_should_be_emptied() -> None:
+    source, target = full(), bare()
+
+    def other(_: LocalService) -> None:
+        moved(source, target)
+        model = target.store.get(ModelKey("fraud"))
+        put = Put(record=replace(model, name="zz", key="zz", slug="zz"), expected=0)
+        target.store.commit(Changes(puts=(put,), arriving=True))
+
+    with pytest.raises(Conflict, match="somebody else ended"):
+        migrate(*sides(source, target), watch=writing(source, (1,), other))
+
+
+def test_a_run_that_another_one_overtook_leaves_the_bytes_alone_as_well() -> None:
+    source, target = full(), bare()
+    digest = source.get_version("fraud#1").files[0].digest
+
+    def other(_: LocalService) -> None:
+        moved(source, target)
+        lose(target, digest, b"somebody else's damage")
+
+    with pytest.raises(Conflict, match="somebody else ended"):
+        migrate(*sides(source, target), watch=writing(source, (0,), other))
+    assert target.blobs.stat(digest).size == len(b"somebody else's damage")
+
+
+def test_two_names_of_one_registry_are_not_taken_for_a_migration_that_ended() -> None:
+    source = full()
+    before = contents(source)
+    again = bare(source.store, source.blobs, source.manifests, source.clock)
+    with pytest.raises(InvalidInput, match="two names of one registry"):
+        moved(source, again)
+    assert contents(source) == before
+    assert source.store.get(ReceiptKey(PROBE)) is None
+
+
+def test_what_a_crash_left_of_telling_two_stores_apart_is_in_nobodys_way() -> None:
+    source, target = full(), bare()
+    left = Receipt(key=PROBE, request="of then", result={}, at=source.clock.now(), revision=3)
+    for service in (source, target):
+        service.store.commit(Changes(puts=(Put(record=left, expected=0),), arriving=True))
+    assert moved(source, target).done
+    assert moved(source, target).missing == 0
+    assert target.store.get(ReceiptKey(PROBE)) is None
 
 
 # --- damage -----------------------------------------------------------------------------------------------------------

@@ -477,6 +477,10 @@ class MetadataStore(Protocol):
         """Whether there is something at the store's place that ``migrate`` made once; makes nothing itself."""
         ...
 
+    def is_older(self) -> bool:
+        """Whether what is there has a schema that ``migrate`` would upgrade; changes nothing."""
+        ...
+
     def migrate(self) -> None:
         """Bring an empty or older store to this version's schema; refuses a newer one with ``NotSupported``."""
         ...

@@ -7,12 +7,13 @@ everything finds nothing to write while nothing happens at the source; only then
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from modelyard.domain.answers import AuditProof
-from modelyard.domain.errors import AlreadyExists, AuditBroken, Conflict, NotAllowed, NotFound
+from modelyard.domain.errors import AlreadyExists, AuditBroken, Conflict, InvalidInput, NotAllowed, NotFound
 from modelyard.domain.records import Receipt, Registry
 from modelyard.ports.lineage import SourceQuery
 from modelyard.ports.metadata import (
@@ -32,7 +33,7 @@ from modelyard.ports.metadata import (
 from modelyard.service import audit, migration_bytes
 from modelyard.service.local import LocalService
 from modelyard.service.migration_bytes import Brought
-from modelyard.service.migration_records import MARK, Tell, Walk
+from modelyard.service.migration_records import MARK, PROBE, Tell, Walk, ended
 
 UNFINISHED: Final = 0
 """``format`` of the registry record of a target that is not whole yet."""
@@ -108,6 +109,7 @@ def migrate(source: Side, target: Side, *, deep: bool = False, watch: Watch) -> 
     Raises:
         NotFound: There is no registry at the source.
         NotAllowed: The source is itself an unfinished migration.
+        InvalidInput: Both are one store.
         AlreadyExists: The target holds another registry, or this one with other contents.
         Conflict: Somebody writes to the target, or never stops writing to the source.
         AuditBroken: The chains do not hold.
@@ -116,11 +118,10 @@ def migrate(source: Side, target: Side, *, deep: bool = False, watch: Watch) -> 
     registry = registry_of(source)
     mark = target.store.get(ReceiptKey(MARK))
     if _is_whole(target, registry, mark):
+        _refuse_one(source, target)
         return _compared(source, target, watch)
-    if mark is None:
-        _begin(source, target, registry)
     result = Migrated(source=source.place, target=target.place, done=True, resumed=mark is not None)
-    result, seen = _walked(source, target, result, watch)
+    result, seen = _walked(source, target, mark or _begin(source, target, registry), result, watch)
     again = watch("reading again", result.size if deep else 0)
     checked = migration_bytes.read_again(target.service, deep=deep, tell=again)
     proof = _proved(source, target, seen[0])
@@ -146,7 +147,7 @@ def look(source: Side, target: Side | None, *, watch: Watch) -> Migrated:
     mark = target.store.get(ReceiptKey(MARK))
     if not _is_whole(target, registry, mark) and mark is None:
         _refuse_full(target)
-    walk, brought = _walk(source, target, write=False, watch=watch)
+    walk, brought = _walk(source, target, mark=None, watch=watch)
     return _noted(replace(result, resumed=mark is not None, walks=1), walk, brought)
 
 
@@ -198,8 +199,32 @@ def _is_whole(target: Side, registry: Registry, mark: Receipt | None) -> bool:
     return mark is None and ours is not None and ours.registry_id == registry.registry_id
 
 
-def _begin(source: Side, target: Side, registry: Registry) -> None:
-    """Mark the target, if nothing ever happened there."""
+def _refuse_one(source: Side, target: Side) -> None:
+    """Raise if both are one store, which would be taken for two that hold the same.
+
+    Two names of one database look like two of them. So something is written down at the target, and dropped again: it
+    must not be seen at the source. Only here, where the target is whole: any other is not yet this registry, or marked,
+    and the source is neither.
+
+    Raises:
+        InvalidInput: They are.
+    """
+    left = target.store.get(ReceiptKey(PROBE))
+    now, revision = target.service.clock.now(), left.revision if left else 0
+    probe = Receipt(key=PROBE, request=secrets.token_hex(16), result={}, at=now, revision=revision + 1)
+    target.store.commit(Changes(puts=(Put(record=probe, expected=revision),)))
+    try:
+        seen = source.store.get(ReceiptKey(PROBE))
+    finally:
+        target.store.commit(Changes(drops=(Drop(key=ReceiptKey(PROBE), expected=probe.revision),)))
+    if seen is not None and seen.request == probe.request:
+        raise InvalidInput(
+            f"{source.place} and {target.place} are two names of one registry; the target has to be another place"
+        )
+
+
+def _begin(source: Side, target: Side, registry: Registry) -> Receipt:
+    """Mark the target, if nothing ever happened there; returns the mark."""
     _refuse_full(target)
     present = target.store.get(RegistryKey())
     revision = present.revision if present else 0
@@ -218,6 +243,7 @@ def _begin(source: Side, target: Side, registry: Registry) -> None:
     )
     puts = Put(record=closed, expected=revision), Put(record=mark, expected=0)
     target.store.commit(Changes(puts=puts, arriving=True))
+    return mark
 
 
 def _refuse_full(target: Side) -> None:
@@ -244,7 +270,9 @@ def _refuse_full(target: Side) -> None:
 # --- the walks --------------------------------------------------------------------------------------------------------
 
 
-def _walked(source: Side, target: Side, result: Migrated, watch: Watch) -> tuple[Migrated, Head]:
+def _walked(
+    source: Side, target: Side, mark: Receipt, result: Migrated, watch: Watch
+) -> tuple[Migrated, Head]:
     """Go through everything until nothing is left to write and nothing happened at the source meanwhile.
 
     Returns:
@@ -252,7 +280,7 @@ def _walked(source: Side, target: Side, result: Migrated, watch: Watch) -> tuple
     """
     for number in range(1, WALKS + 1):
         seen = _head(source)
-        walk, brought = _walk(source, target, write=True, watch=watch)
+        walk, brought = _walk(source, target, mark=mark, watch=watch)
         result = _noted(replace(result, walks=number), walk, brought)
         migration_bytes.refuse_lost(brought, source.place)
         if not walk.differing and not brought.copied and _head(source) == seen:
@@ -260,11 +288,11 @@ def _walked(source: Side, target: Side, result: Migrated, watch: Watch) -> tuple
     raise _still_written(source)
 
 
-def _walk(source: Side, target: Side, *, write: bool, watch: Watch) -> tuple[Walk, Brought]:
+def _walk(source: Side, target: Side, *, mark: Receipt | None, watch: Watch) -> tuple[Walk, Brought]:
     total = sum(tally.size for tally in source.store.find(TallyQuery(by="blob")).items)
     tell = watch("bytes", total)
-    brought = migration_bytes.bring(source.service, target.service, write=write, tell=tell)
-    walk = Walk(source.store, target.store, write=write, tell=watch("records", 0))
+    brought = migration_bytes.bring(source.service, target.service, write=mark is not None, tell=tell)
+    walk = Walk(source.store, target.store, mark=mark, tell=watch("records", 0))
     walk.run()
     return walk, brought
 
@@ -283,7 +311,7 @@ def _noted(result: Migrated, walk: Walk, brought: Brought) -> Migrated:
 
 def _counted(source: Side, result: Migrated, watch: Watch) -> Migrated:
     """Everything is missing where nothing is: compared with the source itself, all is found and nothing differs."""
-    walk, brought = _walk(source, source, write=False, watch=watch)
+    walk, brought = _walk(source, source, mark=None, watch=watch)
     noted = _noted(result, walk, brought)
     missing = sum(walk.found.values())
     return replace(noted, missing=missing, copied=brought.objects, copied_size=brought.objects_size)
@@ -295,7 +323,7 @@ def _compared(source: Side, target: Side, watch: Watch) -> Migrated:
     Raises:
         AlreadyExists: The two went their own ways since.
     """
-    walk, brought = _walk(source, target, write=False, watch=watch)
+    walk, brought = _walk(source, target, mark=None, watch=watch)
     if walk.differing or brought.copied or source.store.get(RegistryKey()) != target.store.get(RegistryKey()):
         raise AlreadyExists(
             f"{target.place} was moved from {source.place} before, and they differ by now ({walk.differing} records, "
@@ -334,9 +362,7 @@ def _finish(target: Side, theirs: Registry) -> None:
     """Open the target: its registry record becomes the source's, and the mark goes, in one commit."""
     ours, mark = target.store.get(RegistryKey()), target.store.get(ReceiptKey(MARK))
     if ours is None or mark is None:
-        raise Conflict(
-            f"somebody else ended the migration to {target.place}; look at it, then run this again"
-        )
+        raise ended()
     drops = (Drop(key=ReceiptKey(MARK), expected=mark.revision),)
     target.store.commit(
         Changes(puts=(Put(record=theirs, expected=ours.revision),), drops=drops, arriving=True)

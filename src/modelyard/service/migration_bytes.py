@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from modelyard.domain.errors import BlobDamaged, BlobNotFound, IntegrityError
 from modelyard.ports.blobs import BlobStore
-from modelyard.ports.metadata import BlobKey, BlobQuery, VersionQuery
-from modelyard.service.migration_records import Tell
+from modelyard.ports.metadata import BlobKey, BlobQuery, ReceiptKey, VersionQuery
+from modelyard.service.migration_records import MARK, Tell, ended
 from modelyard.service.pages import every
 
 if TYPE_CHECKING:
@@ -62,6 +62,9 @@ def bring(source: LocalService, target: LocalService, *, write: bool, tell: Tell
     Args:
         write: Whether to copy; else what is missing is only counted.
         tell: Called with the number of bytes that were looked for and are there now.
+
+    Raises:
+        Conflict: Another run ended the migration, so the target's bytes are not to be touched any more.
     """
     found = Brought()
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="migrate") as pool:
@@ -106,6 +109,8 @@ def _one(source: LocalService, target: LocalService, job: Job, *, write: bool, t
         return 0
     if not write:
         return 1
+    if target.store.get(ReceiptKey(MARK)) is None:
+        raise ended()
     if there is not None:
         ours.quarantine(job.digest)
     try:

@@ -14,7 +14,7 @@ from itertools import zip_longest
 from typing import Any, Final
 
 from modelyard.domain.errors import Conflict, IntegrityError
-from modelyard.domain.records import Event, Model, ModelStage, ModelVersion
+from modelyard.domain.records import Event, Model, ModelStage, ModelVersion, Receipt
 from modelyard.ports.lineage import SourceQuery
 from modelyard.ports.metadata import (
     BlobKey,
@@ -23,6 +23,7 @@ from modelyard.ports.metadata import (
     Drop,
     ExperimentQuery,
     ExposureQuery,
+    Guard,
     MetadataStore,
     ModelQuery,
     OutcomeQuery,
@@ -40,6 +41,9 @@ from modelyard.service.pages import SIZE, every
 
 MARK: Final = "migration"
 """Key of the receipt that makes a store the target of a migration; not one of the records that are moved."""
+
+PROBE: Final = "migration-probe"
+"""Key of the receipt that shows whether two stores are one; one that a crash left behind is not moved either."""
 
 PORTION: Final = 200
 """Records or events in one commit: a few milliseconds' worth of a server's time, and little to do again."""
@@ -131,7 +135,7 @@ class Walk:
     Args:
         source: Where they are.
         target: Where they shall be.
-        write: Whether to write there; else what differs is only counted.
+        mark: The target's, without which nothing is written there; ``None``: what differs is only counted.
         tell: Called with the number of records and events that were compared.
 
     Attributes:
@@ -139,8 +143,12 @@ class Walk:
         differing: How many the target had otherwise, not at all, or beyond those of the source.
     """
 
-    def __init__(self, source: MetadataStore, target: MetadataStore, *, write: bool, tell: Tell) -> None:
-        self._source, self._target, self._write, self._tell = source, target, write, tell
+    def __init__(
+        self, source: MetadataStore, target: MetadataStore, *, mark: Receipt | None, tell: Tell
+    ) -> None:
+        self._source, self._target, self._tell = source, target, tell
+        self._write = mark is not None
+        self._guards = () if mark is None else (Guard(key=ReceiptKey(MARK), expected=mark.revision),)
         self.found: dict[str, int] = {}
         self.differing = 0
 
@@ -148,7 +156,8 @@ class Walk:
         """Compare everything, and write what differs.
 
         Raises:
-            Conflict: The target has what the source never had, so somebody else writes to it.
+            Conflict: The target has what the source never had, so somebody else writes to it; or another run ended the
+                migration meanwhile, so the target is in use and what it has more is not to be dropped.
             IntegrityError: A row of either does not match its digest, or the source's log has a hole.
         """
         for kind in SINGLE:
@@ -195,7 +204,7 @@ class Walk:
         if kind.key is not None:
             return [Drop(key=kind.key(ours), expected=ours.revision)]
         if self._write:
-            raise _foreign(f"{kind.name} (such as {kind.place(ours)!s:.200})")
+            raise self._foreign(f"{kind.name} (such as {kind.place(ours)!s:.200})")
         self.differing += 1
         return []
 
@@ -225,13 +234,33 @@ class Walk:
             self._commit(puts, [])
         except Conflict:
             away = [replace(put, record=_away(put)) for put in puts if isinstance(put.record, ModelVersion)]
-            self._target.commit(Changes(puts=tuple(away), arriving=True))
-            self._target.commit(Changes(puts=tuple(puts), arriving=True))
+            self._write_down(Changes(puts=tuple(away), arriving=True))
+            self._write_down(Changes(puts=tuple(puts), arriving=True))
 
     def _commit(self, puts: list[Put], drops: list[Drop]) -> None:
         self.differing += len(puts) + len(drops)
         if self._write and (puts or drops):
-            self._target.commit(Changes(puts=tuple(puts), drops=tuple(drops), arriving=True))
+            self._write_down(Changes(puts=tuple(puts), drops=tuple(drops), arriving=True))
+
+    def _write_down(self, changes: Changes) -> None:
+        try:
+            self._target.commit(replace(changes, guards=self._guards))
+        except Conflict as error:
+            if self._is_ended():
+                raise ended() from error
+            raise
+
+    def _is_ended(self) -> bool:
+        return self._target.get(ReceiptKey(MARK)) is None
+
+    def _foreign(self, what: str) -> Conflict:
+        """What to say of more than the source has; nobody is to empty a target that was ended and is in use."""
+        if self._is_ended():
+            return ended()
+        return Conflict(
+            f"the target has {what} that the source does not have: somebody else writes to it. Stop that, empty the "
+            "target and begin again"
+        )
 
     def _count(self, name: str, theirs: Any) -> None:
         self._tell(1)
@@ -248,7 +277,7 @@ class Walk:
             self._count("events", theirs)
             if theirs is None or (ours is not None and not same(theirs, ours)):
                 if self._write:
-                    raise _foreign(f"events (such as the one at position {place})")
+                    raise self._foreign(f"events (such as the one at position {place})")
                 self.differing += 1
             elif theirs.position != place:
                 raise IntegrityError(
@@ -265,12 +294,12 @@ class Walk:
     def _append(self, events: list[Event]) -> None:
         self.differing += len(events)
         if self._write and events:
-            self._target.commit(Changes(events=tuple(events)))
+            self._write_down(Changes(events=tuple(events)))
 
 
 def _listed(store: MetadataStore, kind: Kind) -> Iterator[Any]:
     found: Iterator[Any] = every(store, kind.query)
-    return (each for each in found if each.key != MARK) if kind.name == "receipts" else found
+    return (each for each in found if each.key not in (MARK, PROBE)) if kind.name == "receipts" else found
 
 
 def _log(store: MetadataStore) -> Iterator[Positioned]:
@@ -293,11 +322,9 @@ def _away(put: Put) -> ModelVersion:
     return replace(put.record, stage=ModelStage.ARCHIVED, revision=put.expected)
 
 
-def _foreign(what: str) -> Conflict:
-    return Conflict(
-        f"the target has {what} that the source does not have: somebody else writes to it. Stop that, empty the target "
-        "and begin again"
-    )
+def ended() -> Conflict:
+    """What to say when the mark is gone from under a run."""
+    return Conflict("somebody else ended this migration meanwhile; look at the target, then run this again")
 
 
 def same(one: Any, other: Any) -> bool:

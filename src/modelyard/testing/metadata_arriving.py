@@ -16,6 +16,7 @@ from modelyard.ports.metadata import (
     Drop,
     ExperimentKey,
     ExposureKey,
+    Guard,
     Key,
     MetadataStore,
     ModelKey,
@@ -113,3 +114,20 @@ class ArrivingRecordsContract:
 
     def test_a_migrated_store_says_that_it_is_made(self, store: MetadataStore) -> None:
         assert store.is_made()
+        assert not store.is_older()
+
+    def test_nothing_arrives_where_what_was_read_is_gone(self, store: MetadataStore) -> None:
+        """A commit of a migration is tied to the target's mark, whatever it puts, drops or appends."""
+        one, other = (Receipt(key=key, request="q", result={}, at=T0, revision=1) for key in "ab")
+        seed(store, one)
+        guards = (Guard(key=ReceiptKey("mark"), expected=1),)
+        with pytest.raises(Conflict):
+            store.commit(Changes(puts=(Put(record=other, expected=0),), guards=guards, arriving=True))
+        with pytest.raises(Conflict):
+            store.commit(
+                Changes(drops=(Drop(key=ReceiptKey("a"), expected=1),), guards=guards, arriving=True)
+            )
+        assert (store.get(ReceiptKey("a")), store.get(ReceiptKey("b"))) == (one, None)
+        seed(store, replace(one, key="mark"))
+        store.commit(Changes(drops=(Drop(key=ReceiptKey("a"), expected=1),), guards=guards, arriving=True))
+        assert store.get(ReceiptKey("a")) is None

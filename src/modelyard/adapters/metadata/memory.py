@@ -295,6 +295,10 @@ class MemoryMetadata:
         """Always."""
         return True
 
+    def is_older(self) -> bool:
+        """Never."""
+        return False
+
     def migrate(self) -> None:
         """Nothing to do: there is no older form."""
 

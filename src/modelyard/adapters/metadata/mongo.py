@@ -12,7 +12,7 @@ from modelyard.adapters.metadata.mongo_check import findings
 from modelyard.adapters.metadata.mongo_client import Client
 from modelyard.adapters.metadata.mongo_query import FINDERS, log
 from modelyard.adapters.metadata.mongo_rows import READERS
-from modelyard.adapters.metadata.mongo_schema import COLLECTION, migrate, where
+from modelyard.adapters.metadata.mongo_schema import COLLECTION, VERSION, migrate, schema_number, where
 from modelyard.adapters.metadata.mongo_turns import Turns
 from modelyard.adapters.metadata.mongo_write import Writer
 from modelyard.ports.metadata import Changes, Page, Positioned
@@ -93,6 +93,10 @@ class MongoMetadata:
     def is_made(self) -> bool:
         """Whether the database has a collection for the registry's record."""
         return self._client.read(lambda database: "registry" in database.list_collection_names())
+
+    def is_older(self) -> bool:
+        """Whether the database has a schema of ours that is not the newest."""
+        return 0 < self._client.read(schema_number) < VERSION
 
     def migrate(self) -> None:
         """Make the database or bring it to the newest schema; safe when many processes do so at once.

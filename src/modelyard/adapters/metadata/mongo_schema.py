@@ -133,8 +133,7 @@ def migrate(database: Any, shown: str) -> None:
     Raises:
         NotSupported: The database was written by a newer version, or the server lacks what a registry needs.
     """
-    found = database["schema"].find_one({"_id": "modelyard"})
-    number = found["version"] if found else 0
+    number = schema_number(database)
     if number > VERSION:
         raise NotSupported(
             f"{shown} has schema {number}, this version of modelyard knows up to {VERSION}: it was written by a newer "
@@ -143,6 +142,12 @@ def migrate(database: Any, shown: str) -> None:
     if number < VERSION:
         check_server(database, shown)
         _create(database)
+
+
+def schema_number(database: Any) -> int:
+    """Number of the schema that is there; 0 if there is none."""
+    found = database["schema"].find_one({"_id": "modelyard"})
+    return int(found["version"]) if found else 0
 
 
 def check_server(database: Any, shown: str) -> None:

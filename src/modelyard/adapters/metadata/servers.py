@@ -274,6 +274,10 @@ class ServerMetadata(SqlRecords):
         """Whether the database has a schema of ours."""
         return self._tried(self.schema) > 0
 
+    def is_older(self) -> bool:
+        """Whether the database has a schema of ours that is not the newest."""
+        return 0 < self._tried(self.schema) < sql.SCHEMA_VERSION
+
     def migrate(self) -> None:
         """Make the tables or bring them to the newest schema; safe when many processes do so at once.
 

@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 from modelyard.adapters.metadata import reserve
 from modelyard.adapters.metadata.changes import check_form
 from modelyard.adapters.metadata.dialect import SQLITE
-from modelyard.adapters.metadata.migrations import migrate
+from modelyard.adapters.metadata.migrations import migrate, schema_version
 from modelyard.adapters.metadata.sql_records import SqlRecords
 from modelyard.adapters.metadata.sql_write import Writer
 from modelyard.adapters.metadata.sqlite import Connections, driver
+from modelyard.adapters.metadata.statements_sqlite import SCHEMA_VERSION
 from modelyard.adapters.metadata.watch import Watch
 from modelyard.domain.errors import NotSupported, StorageError, StorageFull
 from modelyard.ports.metadata import Changes
@@ -101,6 +102,10 @@ class SqlMetadata(SqlRecords):
     def is_made(self) -> bool:
         """Whether the file is there and holds something."""
         return self.path.is_file() and self.path.stat().st_size > 0
+
+    def is_older(self) -> bool:
+        """Whether the file has a schema of ours that is not the newest."""
+        return self.is_made() and 0 < self._read(schema_version) < SCHEMA_VERSION
 
     def migrate(self) -> None:
         """Make the file or bring it to the newest schema; safe when many processes do so at once.

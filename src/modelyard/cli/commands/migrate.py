@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 @verb("migrate")
 @click.option("--from", "source", required=True, metavar="URL", help="Folder or address of the registry.")
 @click.option("--to", "target", required=True, metavar="URL", help="Folder or address of an empty place.")
-@click.option("--from-config", metavar="FILE", help="Configuration of the source, if not --config.")
-@click.option("--to-config", metavar="FILE", help="Configuration of the target, if not --config.")
+@click.option("--from-config", metavar="FILE", help="All that is configured for the source.")
+@click.option("--to-config", metavar="FILE", help="All that is configured for the target.")
 @click.option("--deep", is_flag=True, help="Read every byte of the target again at the end, not only some.")
 @click.option("--dry-run", is_flag=True, help="Say what would be moved, and move nothing.")
 def command(
@@ -37,6 +37,8 @@ def command(
     """Records, history, tokens and bytes, each as it is. Stop whoever writes first; run it again after a failure.
 
     A URL is a folder, sqlite:///FILE, postgresql://, mysql://, mariadb:// or mongodb://, with ?storage= for the bytes.
+    A folder or file is just that, whatever --config says of databases and buckets, if no --from-config or --to-config
+    says otherwise.
 
     Example: modelyard migrate --from ./models --to 'postgresql://db/r?storage=s3://m'
     """
@@ -44,7 +46,7 @@ def command(
     from modelyard.settings import load
 
     ends = [
-        end_at(load(config) if config else session.settings(), location)
+        end_at(load(config or session.config), location, own=config is not None)
         for config, location in ((from_config, source), (to_config, target))
     ]
     bars = _Bars(session)

@@ -40,7 +40,7 @@ def migrate(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if is_frozen(path):
         with frozen(path) as connection:
-            if _schema_version(connection) == sql.SCHEMA_VERSION:
+            if schema_version(connection) == sql.SCHEMA_VERSION:
                 return
     connection = connect(path, create=True)
     try:
@@ -51,7 +51,7 @@ def migrate(path: Path) -> None:
 
 
 def _bring_up(connection: Any, path: Path) -> None:
-    if (found := _schema_version(connection)) == sql.SCHEMA_VERSION:
+    if (found := schema_version(connection)) == sql.SCHEMA_VERSION:
         return
     if found > sql.SCHEMA_VERSION:
         raise NotSupported(
@@ -66,7 +66,7 @@ def _bring_up(connection: Any, path: Path) -> None:
     set_journal(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if _schema_version(connection) == 0:  # else somebody else was first
+        if schema_version(connection) == 0:  # else somebody else was first
             _create(connection)
         connection.execute("COMMIT")
     except BaseException:
@@ -74,7 +74,8 @@ def _bring_up(connection: Any, path: Path) -> None:
         raise
 
 
-def _schema_version(connection: Any) -> int:
+def schema_version(connection: Any) -> int:
+    """Number of the schema of an SQLite file; 0 if it has none."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
