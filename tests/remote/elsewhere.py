@@ -16,13 +16,14 @@ class Store(ThreadingHTTPServer):
         good: Words that are signed and have not ended.
         uses: Requests after which a word ends; ``None``: never.
         moved: Where it sends everybody, if anywhere.
+        odd: ``chunked``: it says no length; ``page``: somebody in between answers with something else.
     """
 
     daemon_threads = True
 
     def __init__(self, data):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.data, self.seen, self.good, self.uses, self.moved = data, [], {}, None, None
+        self.data, self.seen, self.good, self.uses, self.moved, self.odd = data, [], {}, None, None, ""
 
     def sign(self, digest):
         word = f"w{len(self.good)}"
@@ -41,6 +42,14 @@ class Handler(BaseHTTPRequestHandler):
             self._head(302, 0, Location=store.moved)
         elif store.good.get(word, 0) == 0 or "?X-Signature=abc%2Fdef&X-Expires=300" not in self.path:
             self._head(403, 0)
+        elif store.odd == "page":
+            self._head(200, 5)
+            self.wfile.write(b"login")
+        elif store.odd == "chunked":
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(store.data), store.data))
         else:
             if store.good[word] is not None:
                 store.good[word] -= 1

@@ -244,5 +244,6 @@ def test_a_proxy_of_the_environment_is_asked(server, client, large, monkeypatch)
     transport.url = "http://models.example.invalid"
     monkeypatch.setenv("http_proxy", server.url)
     monkeypatch.setenv("no_proxy", "")
-    with Connection(transport) as connection, connection.receive(f"/api/v1/blobs/{kept}", {}) as answer:
+    path, size = f"/api/v1/blobs/{kept}", large.stat().st_size
+    with Connection(transport) as connection, connection.receive(path, {}, size=size) as answer:
         assert answer.read() == large.read_bytes()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
 from modelyard.domain.errors import BlobDamaged
 from modelyard.remote import blobs, downloads, patience, ranges
+from modelyard.remote.advance import Advance
 from modelyard.remote.direct import is_safe
+from modelyard.remote.lines import opened, origin, target
 
 from .elsewhere import storing
 
@@ -77,7 +81,28 @@ def test_a_store_that_refuses_what_was_just_signed_is_left_out(server, store, cl
     assert (data, told) == (large.read_bytes(), large.stat().st_size)
 
 
-@pytest.mark.parametrize("link", ["http://127.0.0.1:1/x", "ftp://127.0.0.1/x"])
+@BOTH
+@pytest.mark.parametrize("odd", ["chunked", "page"])
+def test_an_answer_of_another_length_than_asked_for_is_somebody_elses(
+    server, store, client, large, kept, odd
+):
+    store.odd = odd
+    data, told = fetched(client(), kept, large)
+    assert (data, told) == (large.read_bytes(), large.stat().st_size)
+    assert store.seen
+
+
+def test_bytes_of_unknown_length_are_taken_for_a_broken_connection(store, kept):
+    store.odd, link = "chunked", store.sign(kept)
+    with closing(opened(link, 60.0)) as line:
+        line.request("GET", target(link))
+        with pytest.raises(ConnectionError, match="how many"):
+            next(downloads._pieces(line.getresponse(), 0, Advance(None)))
+
+
+@pytest.mark.parametrize(
+    "link", ["http://127.0.0.1:1/x", "ftp://127.0.0.1/x", "http://127.0.0.1:1/\xe9", "http://127.0.0.1:1/a b"]
+)
 def test_an_address_that_leads_nowhere_is_not_the_end(server, client, large, kept, link):
     server.link = lambda digest: link
     data, told = fetched(client(), kept, large)
@@ -105,6 +130,16 @@ def test_little_is_asked_of_the_server_alone(server, store, client, large, kept)
     service = client()
     assert b"".join(service.open_blob(kept, start=5, length=100)) == large.read_bytes()[5:105]
     assert store.seen == []
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [("http://[fd00::12]/x", 80), ("https://[fd00::12]", 443), ("http://[fd00::12]:9000/x", 9000)],
+)
+def test_an_address_of_six_needs_no_port(url, port):
+    line = opened(url, 1.0)
+    assert (line.host, line.port) == ("fd00::12", port)
+    assert origin(url) == (url.partition(":")[0], "fd00::12", port)
 
 
 @pytest.mark.parametrize(

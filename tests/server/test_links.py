@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import subprocess
+import sys
 import uuid
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +18,7 @@ from modelyard.adapters.blobs.cache import CachedBlobs
 from modelyard.adapters.blobs.local import LocalBlobs
 from modelyard.adapters.blobs.memory import MemoryBlobs
 from modelyard.adapters.blobs.object_place import Place
+from modelyard.adapters.blobs.object_rooms import rooms
 from modelyard.adapters.blobs.objectstore import ObjectBlobs
 from modelyard.adapters.blobs.uploads.local import LocalUploads
 from modelyard.domain.errors import InvalidConfig
@@ -26,8 +29,9 @@ from modelyard.ports import service as ask
 from modelyard.remote.service import RemoteService
 from modelyard.remote.transport import Transport
 from modelyard.rest.api import Api
-from modelyard.server.links import Direct, links_of
-from modelyard.server.plan import planned
+from modelyard.server.links import Direct, links_of, prove_links
+from modelyard.server.plan import Plan, planned
+from modelyard.server.proving import warn_of_links
 from modelyard.settings import Settings
 from modelyard.settings.model import DirectSettings
 from modelyard.wiring import in_memory
@@ -87,16 +91,54 @@ def test_the_settings_say_how():
 @pytest.mark.parametrize("blobs", [MemoryBlobs, lambda: LocalBlobs("/nowhere")], ids=["memory", "folder"])
 def test_bytes_that_have_no_address_are_told_at_the_start(blobs):
     with pytest.raises(InvalidConfig, match=r"server\.direct\.enabled"):
-        links_of(Bucket(blobs()), Direct(), encrypted=False)
+        prove_links(blobs(), Direct(), encrypted=False)
     with pytest.raises(InvalidConfig, match=r"server\.direct\.endpoint"):
-        links_of(Bucket(blobs()), Direct(endpoint="https://s3"), encrypted=False)
+        prove_links(blobs(), Direct(endpoint="https://s3"), encrypted=False)
 
 
-def test_who_comes_over_tls_is_never_sent_to_where_there_is_none():
+def test_workers_that_are_to_send_readers_to_a_folder_are_not_started(tmp_path):
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
+    words = ["--registry", tmp_path, "server", "--port", "0", "--workers", "2"]
+    done = subprocess.run(
+        [sys.executable, "-m", "modelyard", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=env | {"MODELYARD_SERVER_DIRECT_ENABLED": "true"},
+    )
+    assert done.returncode not in (0, 1)
+    assert done.stderr.count("server.direct.enabled: the store of the bytes gives out no addresses") == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_a_worker_that_cannot_sign_now_says_so_and_sends_the_bytes(service, large, caplog):
+    plan = Plan(direct=Direct())
+    with caplog.at_level("WARNING"):
+        warn_of_links(service, plan)
+    assert "sent by this server until they can be signed for: server.direct.enabled" in caplog.text
+    assert links_of(service, plan.direct, encrypted=False)(large) is None
+    caplog.clear()
+    warn_of_links(Bucket(ObjectBlobs(S3)), plan)
+    warn_of_links(service, Plan())
+    assert caplog.text == ""
+
+
+def test_who_comes_over_tls_is_never_sent_to_where_there_is_none(service, large):
     with pytest.raises(InvalidConfig, match="without it; expected an https address") as caught:
-        links_of(Bucket(ObjectBlobs(S3)), Direct(), encrypted=True)
+        prove_links(ObjectBlobs(S3), Direct(), encrypted=True)
     assert "Signature" not in str(caught.value)
-    assert links_of(Bucket(ObjectBlobs(S3)), Direct(endpoint="https://s3.example"), encrypted=True)
+    prove_links(ObjectBlobs(S3), Direct(endpoint="https://s3.example"), encrypted=True)
+    assert links_of(Bucket(ObjectBlobs(S3), service.store), Direct(), encrypted=True)(large) is None
+
+
+def test_no_bucket_of_a_rule_may_be_without_tls_either():
+    safe = ObjectBlobs(replace(S3, endpoint="https://store.example"))
+    prove_links(rooms(safe, [("risk/*", replace(safe.place, bucket="risk"))]), Direct(), encrypted=True)
+    mixed = rooms(safe, [("risk/*", S3)])
+    prove_links(mixed, Direct(), encrypted=False)
+    with pytest.raises(InvalidConfig, match=r"storage\.buckets too, found 'http://store"):
+        prove_links(mixed, Direct(), encrypted=True)
 
 
 def test_an_address_is_signed_for_the_host_that_callers_reach_and_for_as_long_as_was_said(service, large):

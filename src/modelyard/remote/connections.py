@@ -96,20 +96,23 @@ class Connection:
             return _read(answer, told)
 
     @contextmanager
-    def receive(self, path: str, headers: Mapping[str, str]) -> Iterator[HTTPResponse]:
+    def receive(self, path: str, headers: Mapping[str, str], *, size: int) -> Iterator[HTTPResponse]:
         """A good answer whose body is to be read by the caller.
+
+        Args:
+            size: Bytes that there are at ``path``, whatever part of them ``headers`` ask for.
 
         Raises:
             ModelyardError: What the server raised.
             Unreachable: No answer, or it broke off.
         """
         with self._failing():
-            answer = self._bytes(path, headers)
+            answer = self._bytes(path, headers, size)
             yield answer
             if not answer.isclosed():
                 self.close()
 
-    def _bytes(self, path: str, headers: Mapping[str, str]) -> HTTPResponse:
+    def _bytes(self, path: str, headers: Mapping[str, str], size: int) -> HTTPResponse:
         """An answer with bytes, from where the server says they are: what it said before counts as long as it works.
 
         Where an address just given leads nowhere, such as from a network that cannot reach the store, the server is
@@ -123,7 +126,8 @@ class Connection:
                 if answer.status != ELSEWHERE:
                     return answer
                 link = answer.headers.get("Location", "")
-            found = self._direct.get(link, headers) if is_safe(link, self._transport.url) else None
+            safe = is_safe(link, self._transport.url)
+            found = self._direct.get(link, headers, size) if safe else None
             if found is not None:
                 self._links[path] = link
                 return found

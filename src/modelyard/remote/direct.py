@@ -7,6 +7,7 @@ everything else, so the store need not be trusted with what the bytes are.
 from __future__ import annotations
 
 import http.client
+import re
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPResponse
 from urllib.parse import urlsplit
@@ -41,10 +42,16 @@ class Direct:
         self._to = ("", "", 0)
         self.line: HTTPConnection | None = None
 
-    def get(self, link: str, headers: Mapping[str, str]) -> HTTPResponse | None:
+    def get(self, link: str, headers: Mapping[str, str], size: int) -> HTTPResponse | None:
         """An answer with bytes; ``None`` if there is none, because the address is good no more or leads nowhere.
 
-        Redirected again one is not: the server itself knows where its bytes are.
+        An answer that does not say how long it is, or is not as long as what was asked for, is from somebody in
+        between, such as the page of a network where one has to log in first. Redirected again one is not: the server
+        itself knows where its bytes are.
+
+        Args:
+            headers: Of the question, with ``Range`` if not all bytes are wanted.
+            size: Bytes that there are in all.
         """
         try:
             if self.line is None or self._to != origin(link):
@@ -55,10 +62,15 @@ class Direct:
                 self.line.putheader(name, value)
             self.line.endheaders()
             answer = self.line.getresponse()
-        except (OSError, http.client.HTTPException):
+        except (
+            OSError,
+            ValueError,
+            http.client.HTTPException,
+        ):  # ValueError: a character that no address has
             self.close()
             return None
-        if answer.status in (200, 206):
+        expected = {200: size, 206: _asked(headers.get("Range", ""), size)}.get(answer.status)
+        if expected is not None and answer.headers.get("Content-Length") == str(expected):
             return answer
         self.close()
         return None
@@ -68,3 +80,9 @@ class Direct:
         if self.line is not None:
             self.line.close()
             self.line = None
+
+
+def _asked(bytes_range: str, size: int) -> int | None:
+    """How many of ``size`` bytes a range has; ``None`` if none was asked for."""
+    found = re.fullmatch(r"bytes=(\d+)-(\d*)", bytes_range)
+    return None if found is None else (int(found[2]) + 1 if found[2] else size) - int(found[1])

@@ -117,7 +117,7 @@ class _Coming:
         if part.size:
             headers["Range"] = f"bytes={part.size}-"
         try:
-            with self._connection.receive(self._path, headers) as answer:
+            with self._connection.receive(self._path, headers, size=self._size) as answer:
                 pieces = _pieces(answer, part.size if answer.status == 200 else 0, self._advance)
                 return self._arriving.append(self._digest, part.upload, part.size, pieces)
         except InvalidInput:
@@ -146,7 +146,9 @@ def _pieces(answer: HTTPResponse, unwanted: int, advance: Advance) -> Iterator[b
 
     ``unwanted`` bytes at its start are here already: somebody in between did not understand the range.
     """
-    left = int(answer.headers["Content-Length"])
+    left = answer.length
+    if left is None:
+        raise ConnectionError("somebody in between sends bytes without saying how many")
     buffer = memoryview(bytearray(PIECE))
     while left:
         count = answer.readinto(buffer[: min(PIECE, left)])

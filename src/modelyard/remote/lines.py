@@ -13,9 +13,8 @@ _PORTS: Final = {"http": 80, "https": 443}
 def opened(url: str, timeout: float) -> HTTPConnection:
     """A connection to the server of an address; it is made when first used."""
     parts = urlsplit(url)
-    host = parts.hostname or ""
     proxy = urlsplit(getproxies().get(parts.scheme, "")) if _proxy(parts) else None
-    near = (proxy.hostname or "", proxy.port) if proxy else (host, parts.port)
+    near = _host_and_port(proxy or parts)
     if parts.scheme != "https":
         return HTTPConnection(*near, timeout=timeout)
     import httpx
@@ -23,7 +22,7 @@ def opened(url: str, timeout: float) -> HTTPConnection:
     context = httpx.create_ssl_context()  # the same trust as for every other call
     connection = HTTPSConnection(*near, timeout=timeout, context=context)
     if proxy:
-        connection.set_tunnel(host, parts.port)
+        connection.set_tunnel(*_host_and_port(parts))
     return connection
 
 
@@ -36,7 +35,12 @@ def target(url: str) -> str:
 def origin(url: str) -> tuple[str, str, int]:
     """Scheme, host and port: who is spoken to."""
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+    return parts.scheme, *_host_and_port(parts)
+
+
+def _host_and_port(parts: SplitResult) -> tuple[str, int]:
+    """Always with a port: without one, ``http.client`` looks for it behind the last colon of an IPv6 address."""
+    return parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
 
 
 def _proxy(parts: SplitResult) -> str:

@@ -104,7 +104,7 @@ class Ranges:
     def _pieces(self, line: Connection, place: int, wanted: memoryview) -> Iterator[int]:
         """Fill ``wanted``; yields how many bytes have come each time."""
         headers = {"Accept-Encoding": "identity", "Range": f"bytes={place}-{place + len(wanted) - 1}"}
-        with line.receive(self._path, headers) as answer:
+        with line.receive(self._path, headers, size=self._size) as answer:
             if answer.status != 206 or answer.headers.get("Content-Length") != str(len(wanted)):
                 self.understood = False
                 return

@@ -46,7 +46,7 @@ class Application:
             *Uploads(service, uploads_of(service)).routes(),
             *login_routes(service, plan),
         ]
-        links = links_of(service, plan.direct, encrypted=plan.encrypted or bool(plan.behind_proxy))
+        links = links_of(service, plan.direct, encrypted=plan.reached_over_tls)
         self.api = Api(service, doorkeeper, more=routes, state=state_of(service), links=links)
         self.metrics = metrics or Metrics(routes_of(self.api))
         self.front = Front(

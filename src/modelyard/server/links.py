@@ -34,29 +34,50 @@ class Direct:
 def links_of(service: Any, direct: Direct | None, *, encrypted: bool) -> Links | None:
     """Addresses of a service's bytes; ``None`` if nobody is to be sent anywhere.
 
+    What cannot be signed, or only for where it is less safe, is sent by the server: a machine's identity may be out of
+    reach for a while, and that is no reason to stop. :func:`prove_links` tells at the start what never works.
+
     Args:
         encrypted: Readers reach the server over TLS, so they must not be sent to where there is none.
 
     Raises:
-        InvalidConfig: The bytes are kept where no addresses can be given, or only ones that are less safe.
+        InvalidConfig: The bytes are kept where they cannot have the address that the settings say.
     """
     if direct is None:
         return None
     store = _signing(service.blobs, direct.endpoint)
-    found = store.presign(_PROBE, seconds=direct.seconds)
-    if found is None:
-        raise InvalidConfig(
-            "server.direct.enabled: the store of the bytes gives out no addresses: it is a folder, or its credentials "
-            "cannot sign; set it to false, or keep bytes in S3, GCS or Azure with keys that can"
-        )
-    if encrypted and not found.startswith("https://"):
-        raise InvalidConfig(
-            "server.direct.endpoint: callers come over TLS and would be sent to an object store without it; expected "
-            f"an https address, found {found.partition('?')[0].rpartition('/sha256/')[0]!r:.100}"
-        )
-    return lambda digest: (
-        store.presign(digest, seconds=direct.seconds) if may_leave(service, digest) else None
-    )
+
+    def link(digest: str) -> str | None:
+        found = store.presign(digest, seconds=direct.seconds) if may_leave(service, digest) else None
+        return found if found is None or _is_safe(found, encrypted) else None
+
+    return link
+
+
+def prove_links(blobs: BlobStore, direct: Direct, *, encrypted: bool) -> None:
+    """See that every store of the bytes gives out addresses that readers may be sent to.
+
+    Raises:
+        InvalidConfig: The bytes are kept where no addresses can be given, or only ones that are less safe.
+    """
+    signing = _signing(blobs, direct.endpoint)
+    for store in getattr(signing, "stores", (signing,)):
+        found = store.presign(_PROBE, seconds=direct.seconds)
+        if found is None:
+            raise InvalidConfig(
+                "server.direct.enabled: the store of the bytes gives out no addresses: it is a folder, or its "
+                "credentials cannot sign; set it to false, or keep bytes in S3, GCS or Azure with keys that can"
+            )
+        if not _is_safe(found, encrypted):
+            where = found.partition("?")[0].rpartition("/sha256/")[0]
+            raise InvalidConfig(
+                "server.direct.endpoint: callers come over TLS and would be sent to an object store without it; "
+                f"expected an https address, in storage.buckets too, found {where!r:.100}"
+            )
+
+
+def _is_safe(link: str, encrypted: bool) -> bool:
+    return not encrypted or link.startswith("https://")
 
 
 def _signing(blobs: BlobStore, endpoint: str | None) -> BlobStore:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib import import_module
 from urllib.parse import urlsplit
 
 from modelyard.domain.errors import InvalidConfig, MissingDependency
@@ -99,10 +99,15 @@ class Plan:
                 ) from error
 
     def _check_tracing(self) -> None:
-        if self.tracing and find_spec("opentelemetry") is None:
+        if not self.tracing:
+            return
+        try:  # all of it: packages of others put parts of the same namespace there
+            import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+        except ImportError as error:
             raise MissingDependency(
-                "server.tracing needs OpenTelemetry: pip install 'modelyard[otel]', or leave the setting out"
-            )
+                "server.tracing needs OpenTelemetry and its exporter by OTLP over HTTP "
+                f"({error}): pip install 'modelyard[otel]', or leave the setting out"
+            ) from error
 
     @property
     def is_local(self) -> bool:
@@ -113,6 +118,11 @@ class Plan:
     def encrypted(self) -> bool:
         """Whether it ends TLS itself."""
         return self.tls_cert is not None
+
+    @property
+    def reached_over_tls(self) -> bool:
+        """Whether callers come over TLS, whoever ends it."""
+        return self.encrypted or bool(self.behind_proxy)
 
     def url(self, port: int) -> str:
         """How callers reach it, given the port that it got."""

@@ -6,12 +6,18 @@ import json
 import logging
 import os
 from collections.abc import Callable
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
-from modelyard.domain.errors import ModelyardError, StorageError
+from modelyard.domain.errors import InvalidConfig, ModelyardError, StorageError
+from modelyard.server.links import prove_links
+from modelyard.server.plan import Plan
 from modelyard.settings import Settings
 from modelyard.wire import problems
-from modelyard.wiring import object_places
+from modelyard.wiring import blob_stores, object_places
+
+if TYPE_CHECKING:
+    from modelyard.ports.blobs import BlobStore
 
 log: Final = logging.getLogger("modelyard.server")
 
@@ -31,6 +37,36 @@ def prove(settings: Settings, *, workers: int) -> None:
 
     for warning in look(places) if workers == 1 else in_a_child(lambda: look(places)):
         log.warning("%s", warning)
+
+
+def prove_direct(settings: Settings, plan: Plan) -> None:
+    """See that readers can be sent to the store of the bytes, if they are to be; to sign begins threads too.
+
+    Raises:
+        InvalidConfig: Its bytes have no addresses, or only ones that are less safe.
+    """
+    if plan.direct is None:
+        return
+
+    def look() -> tuple[str, ...]:
+        blobs, _ = blob_stores(settings, Path())
+        _prove_links(blobs, plan)
+        return ()
+
+    look() if plan.workers == 1 else in_a_child(look)
+
+
+def warn_of_links(service: Any, plan: Plan) -> None:
+    """Say it in the log if nothing can be signed at this moment, by a worker that was started later."""
+    try:
+        _prove_links(service.blobs, plan)
+    except InvalidConfig as error:
+        log.warning("bytes are sent by this server until they can be signed for: %s", error.detail)
+
+
+def _prove_links(blobs: BlobStore, plan: Plan) -> None:
+    if plan.direct is not None:
+        prove_links(blobs, plan.direct, encrypted=plan.reached_over_tls)
 
 
 def in_a_child(look: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from modelyard.domain.errors import StorageError
 from modelyard.edge.metrics import Metrics
 from modelyard.server.app import build, routes_of
 from modelyard.server.plan import Plan
-from modelyard.server.proving import prove
+from modelyard.server.proving import prove, prove_direct, warn_of_links
 from modelyard.settings import Settings
 from modelyard.wiring import open_service, settle
 
@@ -66,6 +66,7 @@ def serve(
     set_up_logs(settings, as_json=plan.json_logs)
     with bound(plan) as listening:
         prove(settings, workers=plan.workers)
+        prove_direct(settings, plan)
         where, service = open_service(settings, location)
         try:
             started = partial(tell, _started(plan, listening, where, service))
@@ -103,6 +104,7 @@ def _answer_together(
         _, service = open_service(settings, where)
         try:
             metrics.stripe(number)
+            warn_of_links(service, plan)
             Process(build(service, plan, metrics=metrics), plan, parent=parent).run(sockets=[listening])
         finally:
             service.close()

@@ -12,11 +12,12 @@ import yaml
 
 from modelyard import ModelRegistry
 from modelyard.adapters.blobs.object_place import Place, connect, place_of
-from modelyard.adapters.blobs.object_rooms import rules_of
+from modelyard.adapters.blobs.object_rooms import rooms, rules_of
 from modelyard.adapters.blobs.object_settings import places_from
 from modelyard.adapters.blobs.objectstore import ObjectBlobs
 from modelyard.adapters.blobs.uploads.objects import ObjectUploads
-from modelyard.domain.errors import BlobNotFound, InvalidConfig
+from modelyard.domain.errors import BlobNotFound, InvalidConfig, InvalidName
+from modelyard.domain.names import check_model_name
 from modelyard.ports.service import Check, Collect
 from modelyard.settings import load
 from modelyard.wiring import open_service, uploads_of
@@ -141,6 +142,34 @@ def test_a_rule_keeps_what_it_does_not_say_of_the_main_bucket():
     )
     assert (pattern, place) == ("risk/*", replace(MAIN, bucket="risk", prefix="live"))
     assert other == replace(place_of("https://eu.example.org/eu"), region="eu-west-1", secrets={"a": "b"})
+
+
+def test_a_rule_may_name_a_place_for_no_model():
+    main = replace(MAIN, secrets={})
+    ((pattern, place),) = rules_of(["=left -> s3://old/reg"], main)
+    store = rooms(ObjectBlobs(main), [(pattern, place)])
+    assert [each.place for each in store.stores] == [main, replace(main, bucket="old", prefix="reg")]
+    with pytest.raises(InvalidName):
+        check_model_name(pattern)
+
+
+def test_an_address_from_the_environment_is_the_same_place(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://store:9000/")
+    main = ObjectBlobs(replace(MAIN, endpoint=None, secrets={}))
+    for address in ("http://store:9000/models", "s3://models"):
+        assert len(rooms(main, rules_of([f"risk/* -> {address}"], main.place)).stores) == 1
+
+
+def test_one_bucket_under_two_names_of_its_host_is_told_before_a_copy_is_removed(seaweedfs):
+    main = ObjectBlobs(replace(seaweedfs, prefix=uuid.uuid4().hex))
+    twin = replace(main.place, endpoint=seaweedfs.endpoint.replace("127.0.0.1", "localhost"))
+    assert twin != main.place
+    store = rooms(main, [("risk/*", twin)])
+    data = store.put([SMALL]).digest
+    store.house(data, "risk/a")
+    with store.collecting(), pytest.raises(InvalidConfig, match="the same address"):
+        store.tidy(lambda _: ("risk/a",))
+    assert digests(main.place) == {data}
 
 
 @pytest.mark.parametrize(

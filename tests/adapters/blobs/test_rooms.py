@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from modelyard.adapters.blobs.local import LocalBlobs
 from modelyard.adapters.blobs.memory import MemoryBlobs
 from modelyard.adapters.blobs.rooms import MOST_SEEN, Rooms
-from modelyard.domain.errors import BlobDamaged, BlobNotFound
+from modelyard.domain.errors import BlobDamaged, BlobNotFound, InvalidConfig
 from modelyard.ports.blobs import Housing
 
 ABSENT = "sha256:" + "0" * 64
@@ -116,6 +116,71 @@ def test_a_copy_is_kept_until_all_that_are_wanted_are_seen():
     digest = store.put([b"bytes"]).digest
     assert store.tidy(lambda _: ("risk/a",)) == 0
     assert where(store, digest) == {0}
+
+
+def test_one_store_under_two_addresses_is_told_before_anything_is_removed(tmp_path):
+    """A blob would be seen in both, and removing one copy would remove the only one."""
+    same = [LocalBlobs(tmp_path / "same") for _ in range(2)]
+    store = Rooms(MemoryBlobs(), [("risk/*", same[0]), ("fraud", same[1])])
+    digest = store.put([b"bytes"]).digest
+    store.house(digest, "risk/a")
+    with pytest.raises(InvalidConfig, match="the same address"):
+        store.tidy(lambda _: ("risk/a",))
+    assert where(store, digest) == {0, 1, 2}
+    assert [info.digest for info in store.list()] == [digest]
+
+
+def test_a_place_that_is_left_is_emptied_as_long_as_a_rule_names_it():
+    """The rule is for no model: no name has a ``=``."""
+    main, old, new = MemoryBlobs(), MemoryBlobs(), MemoryBlobs()
+    digest = old.put([b"bytes"]).digest
+    store = Rooms(main, [("risk/*", new), ("=left", old)])
+    assert b"".join(store.open(digest)) == b"bytes"
+    assert store.tidy(lambda _: ("risk/a",)) == 5
+    assert where(store, digest) == {1}
+
+
+class Moving(MemoryBlobs):
+    """Somebody moves the blob that it has to another store as soon as it is asked for it here."""
+
+    def __init__(self, target: MemoryBlobs) -> None:
+        super().__init__()
+        self.target = target
+
+    def _move(self, digest: str) -> None:
+        if super().stat(digest) is not None:
+            self.target.put(super().open(digest))
+            self.delete(digest)
+
+    def stat(self, digest):
+        self._move(digest)
+        return super().stat(digest)
+
+    def open(self, digest, **given):
+        self._move(digest)
+        return super().open(digest, **given)
+
+    def verify(self, digest, **given):
+        self._move(digest)
+        super().verify(digest, **given)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda store, digest: store.stat(digest),
+        lambda store, digest: b"".join(store.open(digest)),
+        lambda store, digest: store.verify(digest) is None,
+        lambda store, digest: store.house(digest, "risk/a") is None,
+    ],
+    ids=["stat", "open", "verify", "house"],
+)
+def test_a_blob_that_is_moved_while_it_is_looked_for_is_found(ask):
+    main = MemoryBlobs()
+    moving = Moving(main)
+    digest = moving.put([b"bytes"]).digest
+    store = Rooms(main, [("eu/*", moving), ("risk/*", MemoryBlobs())])
+    assert ask(store, digest)
 
 
 def test_a_damaged_blob_is_left_alone_and_the_others_are_tidied():

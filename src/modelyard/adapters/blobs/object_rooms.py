@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from modelyard.adapters.blobs.object_feed import Feed
-from modelyard.adapters.blobs.object_place import Place, connect, place_of
+from modelyard.adapters.blobs.object_place import Place, connect, endpoint_of, place_of
 from modelyard.adapters.blobs.object_uploading import PART, Uploading
 from modelyard.adapters.blobs.objectstore import ObjectBlobs
 from modelyard.adapters.blobs.rooms import Rooms
@@ -60,7 +60,7 @@ def _same(place: Place) -> tuple[str | None, ...]:
 
 
 def _bucket(place: Place) -> tuple[str | None, ...]:
-    return place.kind, place.endpoint, place.account, place.bucket
+    return place.kind, endpoint_of(place), place.account, place.bucket
 
 
 def carry(target: BlobStore, source: BlobStore, digest: str) -> None:

@@ -6,12 +6,14 @@ that are not wanted in the main store any more, or in a room whose model no long
 equal bytes are shared within a room and not between rooms.
 
 Nothing hangs on where a copy is: whoever reads asks the stores in turn. And nothing is removed by tidying but what was
-seen in another store a moment before, by the one collector that there is. So a copy that comes late, or goes too early
-because somebody registered meanwhile, costs a detour until the next collection and never a byte.
+seen in another store a moment before, by the one collector that there is, which sees first that no two stores are one
+under two addresses. So a copy that comes late, or goes too early because somebody registered meanwhile, costs a detour
+until the next collection and never a byte.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -22,7 +24,7 @@ from typing import Final, TypeVar
 
 from modelyard.adapters.blobs.addresses import hex_of, not_found
 from modelyard.adapters.blobs.digesting import Progress
-from modelyard.domain.errors import BlobDamaged, BlobNotFound
+from modelyard.domain.errors import BlobDamaged, BlobNotFound, InvalidConfig
 from modelyard.domain.names import fold
 from modelyard.ports.blobs import BlobInfo, BlobStore, ModelsOf
 
@@ -128,8 +130,8 @@ class Rooms:
             with suppress(BlobNotFound):
                 store.verify(digest, cached=cached)
                 found = True
-        if not found:
-            raise not_found(hex_of(digest))
+        if not found:  # moved meanwhile, or nowhere
+            self._first(digest, lambda store: store.verify(digest, cached=cached))
 
     # Removing
 
@@ -170,13 +172,18 @@ class Rooms:
         self._remember(digest, room)
 
     def _bring(self, digest: str, room: BlobStore) -> None:
-        source = next((store for store in self.stores if store.stat(digest) is not None), None)
+        source = next((store for store in self._order(digest) if store.stat(digest) is not None), None)
         if source is None:
             raise not_found(hex_of(digest))
         self._carry(room, source, digest)
 
     def tidy(self, models_of: ModelsOf) -> int:
-        """See ``Housing.tidy``. It remembers about 200 bytes for each blob."""
+        """See ``Housing.tidy``. It remembers about 200 bytes for each blob.
+
+        Raises:
+            InvalidConfig: Two of the stores are one.
+        """
+        _check_apart(self.stores)
         held: dict[str, int] = {}
         for number, store in enumerate(self.stores):
             for info in store.list():
@@ -214,11 +221,13 @@ class Rooms:
         raise not_found(hex_of(digest))
 
     def _order(self, digest: str) -> Iterator[BlobStore]:
-        """All stores, the one where the blob was last time before the others."""
+        """All stores, the one where the blob was last time before the others; and once more.
+
+        A collector may move it meanwhile, from one that was not asked yet to one that was; never to the last one asked.
+        """
         hint = self._seen.get(digest)
-        if hint is not None:
-            yield hint
-        yield from (store for store in self.stores if store is not hint)
+        order = sorted(self.stores, key=lambda store: store is not hint)
+        return iter((*order, *order[:-1]))
 
     def _remember(self, digest: str, store: BlobStore) -> None:
         with self._turn:
@@ -230,6 +239,28 @@ class Rooms:
     def _forget(self, digest: str) -> None:
         with self._turn:
             self._seen.pop(digest, None)
+
+
+def _check_apart(stores: Sequence[BlobStore]) -> None:
+    """See that what is put into one store is in no other: else a blob would be "in both", and its only copy removed.
+
+    Two spellings of one host are enough for that, and nobody can tell from them. What is put there is removed again; if
+    this process dies before that, it is collected as any bytes are that nobody registers.
+
+    Raises:
+        InvalidConfig: Two of them are one.
+    """
+    for number, store in enumerate(stores[:-1]):
+        mark = store.put((secrets.token_bytes(32),)).digest
+        try:
+            twin = next((other for other in stores[number + 1 :] if other.stat(mark) is not None), None)
+        finally:
+            store.delete(mark)
+        if twin is not None:
+            raise InvalidConfig(
+                f"storage.buckets: expected a place of its own for each address, but what is put into {store!r} is in "
+                f"{twin!r} too; write both with the same address. No copy was removed"
+            )
 
 
 def _is_good(store: BlobStore, digest: str) -> bool:
