@@ -114,10 +114,18 @@ def test_tokens_without_an_end_and_the_one_of_the_first_start_are_doubts(fraud: 
     assert posture(fraud) == {}
 
 
-def test_a_limit_of_either_kind_is_a_limit(fraud: Any, place: Path) -> None:
-    for settings in ("quotas: {bytes_stored: 1TiB}", "server: {limits: {upload_bytes_a_day: 10GiB}}"):
+def test_what_is_stored_and_what_is_sent_both_need_a_limit(fraud: Any, place: Path) -> None:
+    stored, sent = "quotas: {bytes_stored: 1TiB}", "server: {limits: {upload_bytes_a_day: 10GiB}}"
+    for settings, left in (
+        (stored, "set server.limits.upload_bytes_a_day"),
+        (sent, "set quotas.bytes_stored"),
+    ):
         config(place, settings)
-        assert posture(fraud, "--server")["P11 limits"][0] == "ok"
+        level, told = posture(fraud, "--server")["P11 limits"]
+        assert level == "warn"
+        assert told.endswith(left)
+    config(place, f"{stored}\n{sent}")
+    assert posture(fraud, "--server")["P11 limits"][0] == "ok"
 
 
 def test_packages_with_known_holes_fail(fraud: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,13 @@ class Farm:
         self.folder, self.place, self.url = folder, place, url
         self.environment = environment(url, place)
         self._life, self._workers = life, workers
-        self.servers = [self._start(number) for number in range(count)]
+        self.servers: list[Member] = []
+        try:
+            for number in range(count):
+                self.servers.append(self._start(number))
+        except BaseException:
+            self._kill()
+            raise
         self.token = next(server.token for server in self.servers if server.token)
         self.proxy: RoundRobin
         self._stack = ExitStack()
@@ -78,6 +84,9 @@ class Farm:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+        self._kill()
+
+    def _kill(self) -> None:
         for server in self.servers:
             server.kill()
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 from tests.contract.sql_servers import database, emptied
 from tests.services import mongodb as mongodb_kit
 
-from .running import Command, wait_until
+from modelyard.adapters.metadata.sqlite import is_frozen
+from modelyard.ports.service import CreateVersion
+from modelyard.wiring import in_folder
+
+from .running import Command, on_a_thread, wait_until
 
 
 def configured(folder: Path, url: str) -> Path:
@@ -134,3 +141,23 @@ def test_a_server_that_can_be_read_is_ready(tmp_path, postgresql, path) -> None:
     emptied(url).close()
     with started(tmp_path, url) as server, server.client() as client:
         assert client.get(f"/{path}").status_code == 200
+
+
+def test_a_folder_that_may_not_be_written_is_served_however_often_it_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "registry"
+    with closing(in_folder(folder)) as service:
+        service.create_version(CreateVersion(name="fraud"))
+    folder.chmod(0o555)
+    may = os.access
+    # As it is for everybody but root, who may write everywhere.
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and may(path, mode))
+    assert is_frozen(folder / "registry.db")
+    try:
+        with on_a_thread(folder) as server, httpx.Client(base_url=server.url, timeout=60) as client:
+            for path in ("versions/fraud", "models/fraud", "versions", "models") * 2:
+                assert client.get(f"/api/v1/{path}").status_code == 200, path
+            assert server.service.store.state() != server.service.store.state()
+    finally:
+        folder.chmod(0o755)

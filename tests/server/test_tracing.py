@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import subprocess
 import sys
 import threading
@@ -9,16 +11,16 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
 from modelyard.domain.errors import MissingDependency
+from modelyard.edge import tracing
 from modelyard.edge.routing import PUBLIC, Route
 from modelyard.edge.tracing import Spans
 from modelyard.server import Plan
-from modelyard.server import plan as planning
 
 from .running import Command, on_a_thread, wait_until
 
@@ -133,11 +135,48 @@ def test_nothing_of_it_is_imported_while_it_is_off():
     assert done.stdout.strip() == "[]"
 
 
-def test_without_the_packages_a_server_that_should_trace_does_not_start(monkeypatch):
-    monkeypatch.setattr(planning, "find_spec", lambda name: None)
+@pytest.mark.parametrize("part", ["trace", "sdk.trace", "exporter"])
+def test_without_all_of_the_packages_a_server_that_should_trace_does_not_start(part, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("opentelemetry.exporter")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, f"opentelemetry.{part}", None)
     Plan().check()
     with pytest.raises(MissingDependency, match=r"modelyard\[otel\]"):
         Plan(tracing=True).check()
+
+
+class Stuck(SpanProcessor):
+    """Its collector takes what is sent and never answers."""
+
+    def __init__(self):
+        self.begun, self.answered, self.ended = threading.Event(), threading.Event(), threading.Event()
+
+    def shutdown(self):
+        self.begun.set()
+        assert self.answered.wait(60)
+        self.ended.set()
+
+
+def test_a_silent_collector_does_not_hold_the_end_of_a_process(monkeypatch):
+    monkeypatch.setattr(tracing, "FLUSH", 0.01)
+    stuck, provider = Stuck(), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(stuck)
+    Spans(provider).close()
+    assert not stuck.ended.is_set()
+    stuck.answered.set()
+    assert stuck.ended.wait(60)
+
+
+@pytest.mark.long
+def test_a_process_ends_though_its_collector_is_silent():
+    program = (
+        "from modelyard.edge import tracing\ntracing.FLUSH = 0.1\nspans = tracing.exporting()\n"
+        "with spans.operation('search'): pass\nspans.close()"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        env = os.environ | {"OTEL_EXPORTER_OTLP_ENDPOINT": where, "OTEL_EXPORTER_OTLP_TIMEOUT": "100000"}
+        subprocess.run([sys.executable, "-c", program], env=env, check=True, timeout=90)
 
 
 @pytest.mark.long

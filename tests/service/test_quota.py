@@ -119,6 +119,56 @@ def test_a_registry_stores_so_many_bytes_equal_ones_once(limited):
     make(service, b"1")
 
 
+@pytest.mark.parametrize("together", [False, True], ids=["one by one", "as a batch"])
+def test_bytes_that_were_collected_count_as_new_ones_when_they_come_back(limited, together):
+    service = limited(bytes_stored=20)
+    for data in (b"0123456789", b"abcdefghij"):
+        service.delete(Delete(ref=make(service, data).model_id))
+    service.collect(Collect(dry_run=False, grace_days=0))
+    make(service, b"other bytes")
+    with pytest.raises(QuotaExceeded) as caught:
+        batch(service, ("fraud", b"0123456789")) if together else make(service, b"0123456789")
+    assert caught.value.data.items() >= {"limit": 20, "found": 21}.items()
+
+
+def test_collected_bytes_that_come_back_count_for_the_rest_of_their_batch(limited):
+    service = limited(bytes_stored=20)
+    service.delete(Delete(ref=make(service, b"0123456789").model_id))
+    service.collect(Collect(dry_run=False, grace_days=0))
+    with pytest.raises(QuotaExceeded, match="entry 3"):
+        batch(service, ("fraud", b"0123456789"), ("fraud", b"abcdefghij"), ("fraud", b"1"))
+    assert len(batch(service, ("fraud", b"0123456789"), ("other", b"0123456789"))) == 2
+
+
+@pytest.mark.parametrize(
+    "quotas",
+    [{"versions_per_model": 1}, {"bytes_per_model": 10}, {"bytes_per_namespace": 10}],
+    ids=lambda given: next(iter(given)),
+)
+def test_a_version_whose_place_was_taken_does_not_come_back_beside_the_other(limited, quotas):
+    service = limited(**quotas)
+    hidden = make(service, b"0123456789", name="risk/a")
+    service.delete(Delete(ref=hidden.model_id))
+    taken = make(service, b"abcdefghij", name="risk/a")
+    before = service.store.events(0, 1000)
+    with pytest.raises(QuotaExceeded) as caught:
+        service.undelete(hidden.model_id)
+    assert caught.value.data["quota"] == next(iter(quotas))
+    assert service.store.events(0, 1000) == before
+    service.delete(Delete(ref=taken.model_id))
+    assert not service.undelete(hidden.model_id).deleted
+
+
+def test_what_adds_no_bytes_is_not_held_to_how_many_are_stored(limited):
+    service = limited(bytes_stored=10)
+    hidden = make(service, b"0123456789")
+    service.delete(Delete(ref=hidden.model_id))
+    service.quotas = Quotas(bytes_stored=5)
+    assert not service.undelete(hidden.model_id).deleted
+    make(service, b"0123456789", name="other")
+    refused(service, b"1")
+
+
 def test_bytes_are_not_even_taken_while_there_is_no_room_for_any(limited, monkeypatch):
     service = limited(bytes_stored=10)
     service.access.require_room()

@@ -232,14 +232,14 @@ def _lasting(path: str, now: datetime) -> Line:
 
 
 def _quotas(session: Session, plan: Plan) -> Iterator[Line]:
-    quotas = session.settings().quotas
-    limited = quotas.bytes_stored is not None or plan.limits.upload_bytes_a_day is not None
-    wrong = (
-        ""
-        if limited
-        else ("a writer may fill the disk: set quotas.bytes_stored, or server.limits.upload_bytes_a_day")
-    )
-    yield _said("P11 limits", wrong, "what writers store has a limit")
+    """Both: one counts what is registered for good, the other also what is sent and never registered."""
+    limits = {
+        "quotas.bytes_stored": session.settings().quotas.bytes_stored,
+        "server.limits.upload_bytes_a_day": plan.limits.upload_bytes_a_day,
+    }
+    missing = [name for name, limit in limits.items() if limit is None]
+    wrong = f"a writer may fill the disk: set {' and '.join(missing)}" if missing else ""
+    yield _said("P11 limits", wrong, "what writers send and store has a limit")
 
 
 def _logs(_: Session, plan: Plan) -> Iterator[Line]:

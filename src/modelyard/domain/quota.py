@@ -26,7 +26,8 @@ class Quotas:
         versions_per_model: Versions of one model, deleted ones not counted.
         bytes_per_model: Their bytes, before equal ones are shared.
         bytes_per_namespace: The same over all models whose names begin with one ``namespace/``.
-        bytes_stored: Bytes of all that is stored, after equal ones are shared.
+        bytes_stored: Bytes of all that was registered, after equal ones are shared. What was sent and never registered
+            is not counted; a collection takes it away.
     """
 
     models: int | None = None

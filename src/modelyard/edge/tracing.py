@@ -9,6 +9,7 @@ Where spans go is said by OpenTelemetry's own variables, such as ``OTEL_EXPORTER
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -27,8 +28,8 @@ NAME: Final = "modelyard"
 UNKNOWN: Final = "_OTHER"
 """What OpenTelemetry calls a method that is none of the usual ones: callers must not make up values."""
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-FLUSH_MILLIS: Final = 3000
-"""How long the end of a process waits for its last spans to be taken."""
+FLUSH: Final = 3.0
+"""Seconds: how long the end of a process waits for its last spans to be taken."""
 
 _CALLERS: Final = TraceContextTextMapPropagator()
 
@@ -85,9 +86,13 @@ class Spans:
                 raise
 
     def close(self) -> None:
-        """Send what is left, for a few seconds at most."""
-        self._provider.force_flush(FLUSH_MILLIS)
-        self._provider.shutdown()
+        """Send what is left, for ``FLUSH`` seconds at most.
+
+        On a thread that ends with the process: the exporter waits for a silent collector as long as it likes.
+        """
+        ending = threading.Thread(target=self._provider.shutdown, name="last spans", daemon=True)
+        ending.start()
+        ending.join(FLUSH)
 
 
 def _tell(span: Span, method: str, notes: Trail) -> None:
@@ -127,6 +132,6 @@ def exporting() -> Spans:
     resource = Resource.create({SERVICE_VERSION: version(NAME)})
     if str(resource.attributes[SERVICE_NAME]).startswith("unknown_service"):  # no variable names it
         resource = resource.merge(Resource({SERVICE_NAME: NAME}))
-    provider = TracerProvider(resource=resource)
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)  # it would wait once more
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return Spans(provider)

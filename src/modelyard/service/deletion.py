@@ -11,7 +11,7 @@ from modelyard.domain.pointers import TRACKED, Board, reaches
 from modelyard.domain.records import Model, ModelStage, ModelVersion
 from modelyard.ports.metadata import ModelQuery
 from modelyard.ports.service import Delete, Retire
-from modelyard.service import experiments, promotion, resolve
+from modelyard.service import experiments, promotion, quota, resolve
 from modelyard.service.draft import Draft, change, touched
 from modelyard.service.pages import every
 
@@ -49,7 +49,8 @@ def undelete(service: LocalService, ref: str) -> ModelVersion:
     """Bring a hidden version back to the stage it stood in, unless that stage has a door.
 
     A stage with gates or a limit is entered by promotion only: from ``production`` a version comes back
-    ``deprecated`` (a rollback can still find it), from a lower one to ``development``.
+    ``deprecated`` (a rollback can still find it), from a lower one to ``development``. It needs room as a new one does,
+    except that its bytes were stored all the time.
     """
     return service.decide(lambda: _undelete(service, ref))
 
@@ -63,6 +64,7 @@ def _undelete(service: LocalService, ref: str) -> tuple[ModelVersion, Draft | No
             f"{version.name}:{version.version} was collected at {version.collected_at:%Y-%m-%d %H:%M} and its bytes "
             "are gone; register the model again under a new label"
         )
+    quota.require(service, model, version.files, added=0)
     board = Board(model=model, at=service.clock.now(), actor=service.actor)
     board.facts(version, deleted_at=None)
     has_door = model.policy.holder_limit(version.stage) or model.policy.requirements(version.stage)

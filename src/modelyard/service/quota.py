@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from modelyard.domain.names import namespace_of
 from modelyard.domain.quota import require_room
-from modelyard.domain.records import Blob, FileEntry, Model
+from modelyard.domain.records import FileEntry, Model
 from modelyard.ports.metadata import TallyQuery
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ COUNTED_ANEW: Final = 10.0
 _FREE: Final = "delete versions that are not needed and run `modelyard gc --yes`, or ask for a larger quota"
 
 
-def require(service: LocalService, model: Model, files: Iterable[FileEntry], rows: Iterable[Blob]) -> None:
+def require(service: LocalService, model: Model, files: Iterable[FileEntry], added: int) -> None:
     """Refuse a version for which there is no room. Costs nothing where no quota is set.
 
     Args:
         model: Whose version it is; revision 0 if it is new.
         files: What the version consists of.
-        rows: What the commit writes of its bytes; revision 1 where they are new.
+        added: Bytes that the commit adds to what is stored: 0 if equal ones are there.
 
     Raises:
         QuotaExceeded: It says which quota.
@@ -46,9 +46,8 @@ def require(service: LocalService, model: Model, files: Iterable[FileEntry], row
         there = _sum(service, TallyQuery(by="stage", namespace=namespace))[1]
         what = f"bytes of the models below {namespace}/"
         require_room("bytes_per_namespace", quotas.bytes_per_namespace, there + size, what, _FREE)
-    if quotas.bytes_stored is not None:
-        new = sum(row.size for row in rows if row.revision == 1)
-        require_room("bytes_stored", quotas.bytes_stored, _stored(service) + new, "all stored bytes", _FREE)
+    if quotas.bytes_stored is not None and added:
+        require_room("bytes_stored", quotas.bytes_stored, _stored(service) + added, "all stored bytes", _FREE)
 
 
 def _require_model(service: LocalService, model: Model, size: int) -> None:

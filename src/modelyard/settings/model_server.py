@@ -125,7 +125,11 @@ class QuotaSettings(Record):
         None, SIZE, "Bytes of all models below one `namespace/`, before equal ones are shared.", active=True
     )
     bytes_stored: int | None = setting(
-        None, SIZE, "Bytes of all that is stored, after equal ones are shared.", active=True
+        None,
+        SIZE,
+        "Bytes of all registered files, after equal ones are shared; what was sent and never registered is not "
+        "counted.",
+        active=True,
     )
 
 

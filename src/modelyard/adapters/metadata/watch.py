@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from modelyard.adapters.metadata.sqlite import connect, driver, translated
+from modelyard.adapters.metadata.sqlite import connect, driver, is_frozen, translated
 
 
 class Watch:
@@ -30,7 +30,8 @@ class Watch:
     def state(self) -> tuple[int, int, int]:
         """Equal answers mean that nothing was committed between the two questions.
 
-        A forked child asks over a connection of its own, so its answers never equal those of its parent.
+        A forked child asks over a connection of its own, so its answers never equal those of its parent. Of a database
+        that lies where this process cannot write, and is opened anew for each reading, no two answers are equal.
 
         Raises:
             StorageError: The file cannot be read.
@@ -38,8 +39,11 @@ class Watch:
         with self._turn, translated(self._path):
             pid, times = self._born
             if self._connection is None or pid != os.getpid():
-                self._connection = connect(self._path)
+                self._connection = None
                 self._born = pid, times = os.getpid(), times + 1
+                if is_frozen(self._path):
+                    return pid, times, 0
+                self._connection = connect(self._path)
             try:
                 return pid, times, self._connection.execute("PRAGMA data_version").fetchone()[0]
             except driver().Error:
