@@ -460,6 +460,13 @@ def test_of_many_blobs_some_are_read_again_and_not_too_many_bytes(monkeypatch: p
     assert moved(source, bare()).read_again == 0
 
 
+def test_a_sample_of_many_blobs_is_as_large_as_it_may_be() -> None:
+    rows = [(f"sha256:{number:064x}", 1) for number in range(2000)]
+    found = migration_bytes._some(rows)
+    assert len(found) == len(set(found)) == migration_bytes.SAMPLE
+    assert set(found) <= set(rows)
+
+
 def test_files_are_handed_over_as_files(tmp_path: Any) -> None:
     from modelyard.adapters.blobs.local import LocalBlobs
 
