@@ -258,7 +258,8 @@ def test_a_killed_worker_is_replaced_and_callers_hardly_notice(tmp_path, monkeyp
         with server.client() as client:
             figures = client.get("/metrics").text
         made = 'requests_total{route="POST /api/v1/models/{name}/versions",status="201"} '
-        assert sum(int(line.split()[-1]) for line in figures.splitlines() if made in line) >= 12
+        counted = sum(int(line.split()[-1]) for line in figures.splitlines() if made in line)
+        assert counted >= 9  # an answer is out before it is counted: each of three killed may take one along
         server.signal(signal.SIGTERM)
         assert server.ended() == 0
         assert "SIGKILL" in server.log()
