@@ -102,7 +102,7 @@ def test_F2_killed_at_every_kind_of_step_of_everything_else(
 @pytest.mark.usefixtures("strace")
 @pytest.mark.parametrize("plan", PLANS)
 def test_F2_killed_at_every_step(plan: str, order: Order, workshop: Path, room: Path) -> None:
-    none_wrong(killed_everywhere(order, plan, workshop / "template", room), 60)
+    none_wrong(killed_everywhere(order, plan, workshop / "template", room), 30)
 
 
 @pytest.mark.faults
