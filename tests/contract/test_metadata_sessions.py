@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 
 from modelyard.adapters.metadata.memory import MemoryMetadata
-from modelyard.adapters.metadata.rows_sessions import digest_of, session_row
+from modelyard.adapters.metadata.rows_sessions import SESSIONS
 from modelyard.adapters.metadata.sql import SqlMetadata
 from modelyard.adapters.metadata.sqlite import driver
 from modelyard.domain.errors import IntegrityError
@@ -56,8 +56,8 @@ class TestSqlite(SessionRecordsContract):
     )
     def test_a_row_whose_digest_was_made_to_fit_is_found(self, store, doc, finding):
         seed(store, a_session())
-        row = session_row(a_session())
+        row = SESSIONS.row(a_session())
         row |= {"doc": doc} if doc else {"digest": f"{9:064x}"}
-        given = row["digest"], row["doc"], digest_of(row)
+        given = row["digest"], row["doc"], SESSIONS.digest_of(row)
         behind(store, "UPDATE sessions SET digest = ?, doc = ?, row_digest = ?", given)
         assert finding in "\n".join(store.check())

@@ -52,15 +52,15 @@ class TestSqlite(TokenRecordsContract):
         [("{}", "cannot be read"), (None, "not those of its document")],
     )
     def test_a_row_whose_digest_was_made_to_fit_is_found(self, store, doc, finding):
-        from modelyard.adapters.metadata.rows_tokens import digest_of, token_row
+        from modelyard.adapters.metadata.rows_tokens import TOKENS
 
         seed(store, a_token())
-        row = token_row(a_token())
+        row = TOKENS.row(a_token())
         row |= {"doc": doc} if doc else {"digest": f"{9:064x}"}
         connection = driver().connect(str(store.path), isolation_level=None)
         connection.execute(
             "UPDATE tokens SET digest = ?, doc = ?, row_digest = ?",
-            (row["digest"], row["doc"], digest_of(row)),
+            (row["digest"], row["doc"], TOKENS.digest_of(row)),
         )
         connection.close()
         assert finding in "\n".join(store.check())

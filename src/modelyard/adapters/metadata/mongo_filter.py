@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any, Final, assert_never
 
 from modelyard.adapters.metadata.rows import micros
+from modelyard.adapters.metadata.terms import TERM_ROOTS, number
 from modelyard.adapters.metadata.terms import field as term_field
-from modelyard.adapters.metadata.terms import number
 from modelyard.domain.names import fold
 from modelyard.domain.query import (
     FIELDS,
@@ -34,9 +34,6 @@ from modelyard.domain.versioning import label_key
 
 Condition = dict[str, Any]
 
-TERM_ROOTS: Final = frozenset(
-    ("metrics", "params", "tags", "attributes", "checks", "alias", "dataset", "parent", "withdrawn")
-)
 NOTHING: Final[Condition] = {"model_id": {"$in": []}}
 EVERYTHING: Final[Condition] = {}
 _TEXTS: Final = ("framework", "algorithm", "created_by", "digest")

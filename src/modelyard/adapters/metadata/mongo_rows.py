@@ -142,8 +142,8 @@ _WRITERS: Final[Mapping[type, Callable[[Any], Row]]] = {
     Experiment: lambda record: _columns(rows_experiments.experiment_row(record)),
     Outcome: _outcome,
     Exposure: lambda record: _columns(rows_experiments.exposure_row(record)),
-    Token: lambda record: _columns(rows_tokens.token_row(record)),
-    Session: lambda record: _columns(rows_sessions.session_row(record)),
+    Token: lambda record: _columns(rows_tokens.TOKENS.row(record)),
+    Session: lambda record: _columns(rows_sessions.SESSIONS.row(record)),
 }
 
 
@@ -183,7 +183,7 @@ READERS: Final[Mapping[str, Callable[[Row], Any]]] = {
     "experiments": _tabular(rows_experiments.EXPERIMENT, rows_experiments.read_experiment),
     "outcomes": _tabular(rows_experiments.OUTCOME, rows_experiments.read_outcome),
     "exposures": _tabular(rows_experiments.EXPOSURE, rows_experiments.read_exposure),
-    "tokens": _tabular(rows_tokens.TOKEN, rows_tokens.read_token),
-    "sessions": _tabular(rows_sessions.SESSION, rows_sessions.read_session),
+    "tokens": _tabular(rows_tokens.TOKENS.columns, rows_tokens.TOKENS.read),
+    "sessions": _tabular(rows_sessions.SESSIONS.columns, rows_sessions.SESSIONS.read),
 }
 """By collection: the record of a document, or ``IntegrityError`` where it does not match its digest."""

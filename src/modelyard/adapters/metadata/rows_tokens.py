@@ -1,18 +1,15 @@
-"""Tokens as rows; see ``rows`` for the form. What they are found by is covered by the row's digest."""
+"""Tokens as rows; see ``rows`` for the form."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from typing import Any
+from typing import Final
 
-from modelyard.adapters.metadata.rows import Row, digest, dump, kept, kept_times, read_times
-from modelyard.domain.errors import IntegrityError
+from modelyard.adapters.metadata.rows import Row, kept, kept_times, read_times
+from modelyard.adapters.metadata.rows_secrets import SecretRows
 from modelyard.domain.permissions import Action, Grant
 from modelyard.domain.records import Actor, ModelStage
 from modelyard.domain.tokens import Token
 
-TOKEN = ("token_id", "digest", "revision", "doc", "row_digest")
 _FIXED = ("token_id", "name", "created_by", "digest", "revision")
 _TIMES = ("created_at", "expires_at", "used_at", "revoked_at")
 
@@ -48,31 +45,6 @@ def decode_grant(row: Row) -> Grant:
     return Grant(stages=stages, actions=tuple([Action(word) for word in row.pop("actions", ())]), **row)
 
 
-def token_row(record: Token) -> Row:
-    row: Row = {
-        "token_id": record.token_id,
-        "the_token_id": record.token_id,
-        "digest": record.digest,
-        "revision": record.revision,
-        "doc": dump(encode_token(record)),
-    }
-    return row | {"row_digest": digest_of(row)}
-
-
-def digest_of(row: Row) -> bytes:
-    return digest(row["doc"], "token", *(row[name] for name in ("token_id", "digest", "revision")))
-
-
-def read_token(found: Sequence[Any]) -> Token:
-    """The token of a table's row.
-
-    Raises:
-        IntegrityError: The row does not match its digest, so what it grants cannot be relied on.
-    """
-    row = dict(zip(TOKEN, found, strict=True))
-    if row["row_digest"] != digest_of(row):
-        raise IntegrityError(
-            f"the stored row of token {row['token_id']} does not match its own digest: it was changed or damaged on "
-            "disk; run `modelyard fsck`, revoke it and make another"
-        )
-    return decode_token(json.loads(row["doc"]))
+TOKENS: Final[SecretRows[Token]] = SecretRows(
+    kind="token", encode=encode_token, decode=decode_token, remedy=", revoke it and make another"
+)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from modelyard.adapters.metadata import sql_check_experiments, sql_sessions, sql_tokens
+from modelyard.adapters.metadata import sql_check_experiments
 from modelyard.adapters.metadata import statements_sqlite as sql
 from modelyard.adapters.metadata.dialect import SQLITE, Dialect
 from modelyard.adapters.metadata.rows import (
@@ -20,6 +20,8 @@ from modelyard.adapters.metadata.rows import (
     digest,
     micros,
 )
+from modelyard.adapters.metadata.rows_sessions import SESSIONS
+from modelyard.adapters.metadata.rows_tokens import TOKENS
 from modelyard.adapters.metadata.sql_versions import version_digest
 from modelyard.adapters.metadata.terms import (
     event_subjects,
@@ -58,8 +60,8 @@ def findings(connection: Any, *, words: bool, dialect: Dialect = SQLITE) -> Iter
     yield from _sources(connection)
     yield from _receipts(connection)
     yield from sql_check_experiments.findings(connection)
-    yield from sql_tokens.findings(connection)
-    yield from sql_sessions.findings(connection)
+    yield from TOKENS.findings(connection)
+    yield from SESSIONS.findings(connection)
     yield from _log(connection, dialect)
     if words:
         yield from _words(connection)

@@ -13,8 +13,8 @@ from typing import Any, Final, assert_never
 
 from modelyard.adapters.metadata.dialect import SQLITE, Dialect
 from modelyard.adapters.metadata.rows import micros
+from modelyard.adapters.metadata.terms import TERM_ROOTS, number
 from modelyard.adapters.metadata.terms import field as term_field
-from modelyard.adapters.metadata.terms import number
 from modelyard.domain.names import fold
 from modelyard.domain.query import (
     FIELDS,
@@ -32,17 +32,6 @@ from modelyard.domain.query import (
 )
 from modelyard.domain.versioning import label_key
 
-TERM_ROOTS: Final = (
-    "metrics",
-    "params",
-    "tags",
-    "attributes",
-    "checks",
-    "alias",
-    "dataset",
-    "parent",
-    "withdrawn",
-)
 _COLUMNS: Final = {
     "framework": "v.framework",
     "algorithm": "v.algorithm",

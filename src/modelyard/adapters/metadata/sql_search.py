@@ -15,7 +15,6 @@ from typing import Any, Final, TypeAlias, TypeGuard
 from modelyard.adapters.metadata import paging
 from modelyard.adapters.metadata.dialect import SQLITE, Dialect
 from modelyard.adapters.metadata.sql_filter import (
-    TERM_ROOTS,
     TRUE,
     Parameters,
     Sorting,
@@ -23,6 +22,7 @@ from modelyard.adapters.metadata.sql_filter import (
     plain,
     term_condition,
 )
+from modelyard.adapters.metadata.terms import TERM_ROOTS
 from modelyard.domain.names import fold
 from modelyard.domain.query import And, Compare, Expr, Field, In, Order, Text
 from modelyard.ports.metadata import VersionQuery

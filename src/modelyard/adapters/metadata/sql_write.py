@@ -20,8 +20,8 @@ from modelyard.adapters.metadata.rows import (
     micros,
 )
 from modelyard.adapters.metadata.rows_experiments import experiment_row, exposure_row, outcome_row, value_rows
-from modelyard.adapters.metadata.rows_sessions import session_row
-from modelyard.adapters.metadata.rows_tokens import token_row
+from modelyard.adapters.metadata.rows_sessions import SESSIONS
+from modelyard.adapters.metadata.rows_tokens import TOKENS
 from modelyard.adapters.metadata.sql_versions import (
     INSERT_WORDS,
     document,
@@ -250,13 +250,13 @@ class Writer:
         self._swap(key_of(record), expected, sql.INSERT_EXPOSURE, sql.UPDATE_EXPOSURE, row)
 
     def put_token(self, record: Token, expected: int) -> None:
-        row = token_row(record)
+        row = TOKENS.row(record)
         if expected == 0 and self._revision(SecretKey(record.digest)):
             raise taken("the digest of a token's secret")
         self._swap(key_of(record), expected, sql.INSERT_TOKEN, sql.UPDATE_TOKEN, row)
 
     def put_session(self, record: Session, expected: int) -> None:
-        row = session_row(record)
+        row = SESSIONS.row(record)
         owner = self._run(sql.GET_SESSION_SECRET, {"digest": record.digest}).fetchone()
         if owner is not None and owner[0] != record.session_id:
             raise taken("the digest of a session's secret")

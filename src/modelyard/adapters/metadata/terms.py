@@ -17,6 +17,11 @@ Term: TypeAlias = tuple[str, "float | None", "str | None"]
 PATH: Final = "\x1f"
 """Stands between the steps of an attribute's path, where a dot could be part of a name."""
 
+TERM_ROOTS: Final = frozenset(
+    ("metrics", "params", "tags", "attributes", "checks", "alias", "dataset", "parent", "withdrawn")
+)
+"""Fields of queries whose values a version may lack, and which are therefore looked for among its terms."""
+
 _INT64: Final = 2**63
 OTHER: Final[Term] = ("o", None, None)
 
