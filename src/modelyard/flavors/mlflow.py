@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from modelyard.domain.errors import InvalidConfig, InvalidInput, LoadRefused, MissingDependency
+from modelyard.domain.errors import InvalidConfig, LoadRefused, MissingDependency
 from modelyard.domain.records import FlavorRecord
 from modelyard.flavors import files, guard
-from modelyard.flavors.raw import DirectoryFlavor
+from modelyard.flavors.raw import copied
 from modelyard.ports.flavors import Flavor, SaveOptions, Trust
 from modelyard.scanning.mlmodel import loader_name
 
@@ -90,11 +90,7 @@ class MlflowFlavor:
         Raises:
             InvalidInput: It is no directory with a readable ``MLmodel`` file.
         """
-        DirectoryFlavor().save(model, directory, options)
-        record = self.recognise(directory)
-        if record is None:
-            raise InvalidInput(f"{model} has no {MLMODEL} file that says how to load it")
-        return record
+        return copied(self, model, directory, options, f"has no {MLMODEL} file that says how to load it")
 
     def recognise(self, directory: Path) -> FlavorRecord | None:
         """The record of a directory; ``None`` if it is no MLflow model, or one that nobody here could load."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from modelyard.domain.errors import InvalidInput
 from modelyard.domain.records import FlavorRecord
@@ -77,6 +77,31 @@ class DirectoryFlavor:
     def load(self, directory: Path, record: FlavorRecord, trust: Trust) -> Any:
         """The path of the directory."""
         return files.entry_of(directory, record)
+
+
+class Recognising(Protocol):
+    """A flavor that knows the directories of its framework by sight."""
+
+    def recognise(self, directory: Path) -> FlavorRecord | None:
+        """The record of a directory that somebody else wrote; ``None`` if the framework would not load it."""
+
+
+def copied(
+    flavor: Recognising, source: Any, directory: Path, options: SaveOptions, missing: str
+) -> FlavorRecord:
+    """Copy a directory that its framework wrote, and say what it is.
+
+    Args:
+        missing: What the source lacks, said behind its path when the flavor does not recognise it.
+
+    Raises:
+        InvalidInput: It is no directory, holds links, or is not one of the framework's.
+    """
+    DirectoryFlavor().save(source, directory, options)
+    record = flavor.recognise(directory)
+    if record is None:
+        raise InvalidInput(f"{source} {missing}")
+    return record
 
 
 def _existing(model: object) -> Path:

@@ -18,7 +18,7 @@ from typing import Any, Final
 from modelyard.domain.errors import InvalidInput, LoadRefused, MissingDependency
 from modelyard.domain.records import FlavorRecord
 from modelyard.flavors import capture, files, guard
-from modelyard.flavors.raw import DirectoryFlavor
+from modelyard.flavors.raw import copied
 from modelyard.flavors.torch import bases_of
 from modelyard.ports.flavors import SaveOptions, Trust
 from modelyard.scanning.allowed import spacy as allowed
@@ -48,13 +48,8 @@ class SpacyFlavor:
             InvalidInput: It is neither.
         """
         if isinstance(model, str | Path):
-            DirectoryFlavor().save(model, directory, options)
-            record = self.recognise(directory)
-            if record is None:
-                raise InvalidInput(
-                    f"{model} is no spaCy pipeline: no {CONFIG} with an [nlp] section and {META}"
-                )
-            return record
+            missing = f"is no spaCy pipeline: no {CONFIG} with an [nlp] section and {META}"
+            return copied(self, model, directory, options, missing)
         if not self.accepts(model):
             raise InvalidInput(f"expected a spaCy pipeline, found {type(model).__name__}")
         model.to_disk(directory)

@@ -17,7 +17,7 @@ from typing import Any, Final
 from modelyard.domain.errors import InvalidInput, LoadRefused, MissingDependency
 from modelyard.domain.records import FlavorRecord
 from modelyard.flavors import capture, files, guard
-from modelyard.flavors.raw import DirectoryFlavor
+from modelyard.flavors.raw import copied
 from modelyard.flavors.torch import bases_of, full_name
 from modelyard.ports.flavors import SaveOptions, Trust
 
@@ -62,13 +62,8 @@ class TransformersFlavor:
             InvalidInput: It is neither.
         """
         if isinstance(model, str | Path):
-            DirectoryFlavor().save(model, directory, options)
-            record = self.recognise(directory)
-            if record is None:
-                raise InvalidInput(
-                    f"{model} is no directory that transformers wrote: no {CONFIG} with weights in it"
-                )
-            return record
+            missing = f"is no directory that transformers wrote: no {CONFIG} with weights in it"
+            return copied(self, model, directory, options, missing)
         if not self.accepts(model):
             raise InvalidInput(f"expected a model of transformers, found {type(model).__name__}")
         _library()
