@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from modelyard.cli.verbs import ELSEWHERE, VERBS
+
 
 def stage(cli: Any, ref: str) -> str:
     return str(cli("info", ref, "--json").json["stage"])
@@ -71,10 +73,23 @@ def test_register_takes_artifacts_a_parent_an_alias_and_a_bump(cli: Any, weights
     assert [one["version"] for one in chain] == ["1.0.0", "1.1.0"]
 
 
+def test_the_model_may_stand_without_an_option(cli: Any, weights: Path) -> None:
+    cli("register", "weights.bin", "--name", "m", "--version", "1.0.0")
+    assert [file["path"] for file in cli("info", "m", "--json").json["files"]] == ["weights.bin"]
+
+
+@pytest.mark.parametrize(("word", "verb"), [*ELSEWHERE.items(), ("lst", "list"), ("Show", "info")])
+def test_what_other_tools_call_a_verb_is_answered_with_ours(cli: Any, word: str, verb: str) -> None:
+    assert verb in VERBS
+    assert f"There is no verb '{word}'. Did you mean '{verb}'?" in cli(word, code=2).err
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("register", "--name", "m"), "--model-path PATH"),
+        (("register", "--name", "m"), "Which file?"),
+        (("register", "weights.bin", "--name", "m", "--model-path", "other.bin"), "'other.bin' are given"),
+        (("register", "", "--name", "m"), "empty text"),
         (("register", "--name", "m", "--model-path", "nothing.bin"), "nothing at 'nothing.bin'"),
         (("register", "--name", "m", "--no-files", "--model-path", "weights.bin"), "contradict"),
         (

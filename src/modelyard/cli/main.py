@@ -14,7 +14,7 @@ import click
 from modelyard.cli import exits
 from modelyard.cli.options import global_options, write_options
 from modelyard.cli.session import Session, forgiving
-from modelyard.cli.verbs import SECTIONS, VERBS, module_of
+from modelyard.cli.verbs import ELSEWHERE, SECTIONS, VERBS, module_of
 from modelyard.domain.errors import ModelyardWarning
 
 INTRO: Final = """\
@@ -32,6 +32,14 @@ REFS: Final = (
     "Wherever a REF is asked for: fraud (latest), fraud:1.4.0, fraud:^1, fraud#7, fraud@champion, fraud@production, "
     "fraud@champion~1 (one move earlier), or a model_id."
 )
+
+
+def _meant(word: str) -> str:
+    """A sentence that names the verb for what somebody wrote, if one can be told."""
+    from modelyard.domain.spelling import hint
+
+    other = ELSEWHERE.get(word.casefold())
+    return f" Did you mean '{other}'?" if other else hint(word, VERBS)
 
 
 class _ReaderGone(Exception):
@@ -55,9 +63,7 @@ class Program(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            from modelyard.domain.spelling import hint
-
-            raise click.UsageError(f"There is no verb '{args[0]}'.{hint(args[0], VERBS)}", ctx)
+            raise click.UsageError(f"There is no verb '{args[0]}'.{_meant(args[0])}", ctx)
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -79,6 +79,24 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
 
 VERBS: Final[dict[str, str]] = {name: text for verbs in SECTIONS.values() for name, text in verbs.items()}
 
+ELSEWHERE: Final[dict[str, str]] = {
+    "add": "register",
+    "create": "register",
+    "deploy": "promote",
+    "find": "search",
+    "get": "info",
+    "log": "history",
+    "ls": "list",
+    "remove": "delete",
+    "rm": "delete",
+    "serve": "server",
+    "show": "info",
+    "upload": "register",
+    "verify": "fsck",
+    "versions": "list",
+}
+"""What other tools call it. They are named in the error and not run: a script should hold one word for one thing."""
+
 
 def module_of(verb: str) -> str:
     """The module that holds ``command`` for a verb."""

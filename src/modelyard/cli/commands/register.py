@@ -15,6 +15,7 @@ from modelyard.domain.records import ModelVersion
 
 
 @verb("register")
+@click.argument("file", required=False)
 @click.option("--model-path", metavar="PATH", help="File or directory of the model.")
 @click.option("--no-files", is_flag=True, help="Register facts without any file.")
 @click.option("--name", required=True, help="Name of the model; made if new.")
@@ -46,6 +47,7 @@ from modelyard.domain.records import ModelVersion
 @click.option("--override-reason", metavar="TEXT", help="Why a rule about the version step may be broken.")
 def command(
     session: Session,
+    file: str | None,
     model_path: str | None,
     no_files: bool,
     format_: str | None,
@@ -57,14 +59,16 @@ def command(
     lineage: tuple[str, ...],
     **facts: Any,
 ) -> None:
-    """Registering the same content under the same label again is harmless.
+    """FILE may be a directory, and --model-path FILE says the same.
+
+    Registering the same content under the same label again is harmless.
 
     \b
     Example:
       modelyard register --model-path model.joblib --name fraud \\
         --metrics '{"accuracy": 0.92}'
     """
-    model = source(model_path, no_files=no_files)
+    model = source(_one(file, model_path), no_files=no_files)
     registry = session.open(create=True)
     model_id = registry.register_model(
         model,
@@ -80,6 +84,14 @@ def command(
     announce(session, registry.get_model(model_id))
 
 
+def _one(file: str | None, model_path: str | None) -> str | None:
+    if file is not None and model_path is not None:
+        raise click.UsageError(
+            f"Both '{file}' and --model-path '{model_path}' are given; a version has one of them."
+        )
+    return model_path if file is None else file
+
+
 def source(model_path: str | None, *, no_files: bool) -> Path | None:
     """The file or directory to register.
 
@@ -89,13 +101,13 @@ def source(model_path: str | None, *, no_files: bool) -> Path | None:
     if model_path is None:
         if no_files:
             return None
-        raise click.UsageError("Which file? Give --model-path PATH, or --no-files to register facts alone.")
+        raise click.UsageError("Which file? Give its path, or --no-files to register facts alone.")
     if no_files:
-        raise click.UsageError("--no-files and --model-path contradict each other; give one.")
+        raise click.UsageError(f"--no-files contradicts the path '{model_path}'; give one of them.")
     if not model_path:
-        raise click.UsageError("--model-path: expected a path, found an empty text. Is a variable not set?")
+        raise click.UsageError("Expected the path of the model, found an empty text. Is a variable not set?")
     if not Path(model_path).exists():
-        raise click.UsageError(f"--model-path: there is nothing at '{model_path}'.")
+        raise click.UsageError(f"There is nothing at '{model_path}'; expected the model's file or directory.")
     return Path(model_path)
 
 
