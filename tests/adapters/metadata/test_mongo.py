@@ -494,19 +494,20 @@ def test_no_acknowledged_commit_is_lost_when_the_server_is_killed_again_and_agai
     try:
         with ThreadPoolExecutor(6) as pool:
             writers = [pool.submit(write, worker) for worker in range(6)]
-            for round_ in range(4):
-                while len(store.events(0, 10_000)) < 60 * (round_ + 1):
-                    pass
-                processes[-1].kill()
-                processes[-1].wait()
-                processes.append(mongodb_server_kit.start(tmp_path, port))
-            ended.set()
+            try:
+                for round_ in range(4):
+                    while len(store.events(0, 10_000)) < 60 * (round_ + 1):
+                        pass
+                    processes[-1].kill()
+                    processes[-1].wait()
+                    processes.append(mongodb_server_kit.start(tmp_path, port))
+            finally:
+                ended.set()
             written = [writer.result() for writer in writers]
         log = store.events(0, 10_000)
         assert [item.position for item in log] == list(range(1, sum(written) + 1))
         assert store.check() == ()
     finally:
-        ended.set()
         store.close()
         for process in processes:
             process.kill()

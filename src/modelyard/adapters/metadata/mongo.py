@@ -9,7 +9,7 @@ from typing import Any
 from modelyard.adapters.metadata.changes import check_form
 from modelyard.adapters.metadata.looked import Looked
 from modelyard.adapters.metadata.mongo_check import findings
-from modelyard.adapters.metadata.mongo_client import Client
+from modelyard.adapters.metadata.mongo_client import Client, with_a_snapshot
 from modelyard.adapters.metadata.mongo_query import FINDERS, log
 from modelyard.adapters.metadata.mongo_rows import READERS
 from modelyard.adapters.metadata.mongo_schema import COLLECTION, VERSION, migrate, schema_number, where
@@ -110,9 +110,12 @@ class MongoMetadata:
     def check(self) -> Sequence[str]:
         """Recompute what can be recomputed, over one snapshot; one line per finding."""
         with self._client.translated():
-            database = self._client.database
-            with database.client.start_session(snapshot=True) as session:
-                return tuple(findings(database, session))
+            return with_a_snapshot(self._findings)
+
+    def _findings(self) -> Sequence[str]:
+        database = self._client.database
+        with database.client.start_session(snapshot=True) as session:
+            return tuple(findings(database, session))
 
     def look(self) -> Looked:
         """Who answers, what may be done there and what is promised; makes and changes nothing."""

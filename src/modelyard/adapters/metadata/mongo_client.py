@@ -52,6 +52,12 @@ _DEFAULTS: Final[dict[str, Any]] = {
 }
 """Milliseconds; a server ends a transaction after 60 s by itself."""
 
+SNAPSHOT_SECONDS: Final = 20.0
+"""For how long a read waits for a primary that has only just begun to know what a majority holds."""
+_PAUSE: Final = 0.02
+_NO_SNAPSHOT: Final = 246
+"""``SnapshotUnavailable`` (MongoDB, error_codes.yml): transactions are repeated for it, reads are not by the driver."""
+
 DEGRADED_SECONDS: Final = 15.0
 """For how long reads do without a primary, where there is none, before they wait for one again."""
 
@@ -136,22 +142,25 @@ class Client:
         Raises:
             StorageError: The database does not answer.
         """
+        with self.translated():
+            return with_a_snapshot(lambda: self._read(work))
+
+    def _read(self, work: Callable[[Any], T]) -> T:
         from pymongo import ReadPreference
         from pymongo.errors import ConnectionFailure
 
         preferred = ReadPreference.PRIMARY_PREFERRED
-        with self.translated():
-            if self._pid == os.getpid() and time.monotonic() < self._degraded_until:
-                return work(self._with(preferred))
-            try:
-                return work(self.database)
-            except ConnectionFailure:
-                members = self._client.topology_description
-                if members.has_writable_server() or not members.has_readable_server(preferred):
-                    raise
-                self._degraded_until = time.monotonic() + DEGRADED_SECONDS
-                _log.warning("%s has no primary: only reading, what may be some seconds old", self.shown)
-                return work(self._with(preferred))
+        if self._pid == os.getpid() and time.monotonic() < self._degraded_until:
+            return work(self._with(preferred))
+        try:
+            return work(self.database)
+        except ConnectionFailure:
+            members = self._client.topology_description
+            if members.has_writable_server() or not members.has_readable_server(preferred):
+                raise
+            self._degraded_until = time.monotonic() + DEGRADED_SECONDS
+            _log.warning("%s has no primary: only reading, what may be some seconds old", self.shown)
+            return work(self._with(preferred))
 
     @contextmanager
     def session(self) -> Iterator[Any]:
@@ -243,6 +252,22 @@ def _option_names(options: str) -> set[str]:
     if options:
         split_options(options, validate=True, warn=False)
     return {pair.partition("=")[0].lower() for pair in re.split("[&;]", options)}
+
+
+def with_a_snapshot(read: Callable[[], T]) -> T:
+    """What ``read`` gives, asked again while the server has no snapshot to read from: it was elected a moment ago.
+
+    Raises:
+        pymongo.errors.OperationFailure: It still has none after ``SNAPSHOT_SECONDS``, or something else is wrong.
+    """
+    deadline = time.monotonic() + SNAPSHOT_SECONDS
+    while True:
+        try:
+            return read()
+        except Exception as error:
+            if _code(error) != _NO_SNAPSHOT or time.monotonic() > deadline:
+                raise
+        time.sleep(_PAUSE)
 
 
 def concern(level: str) -> Any:
