@@ -17,10 +17,10 @@ export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo start check format lint test test-backends test-long bench docs lock clean
+.PHONY: help venv demo start check format lint test test-backends test-backends-extra test-long test-frameworks bench docs lock lock-frameworks clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(READY) ## make .venv with exactly what the lock file names
 
@@ -63,19 +63,26 @@ test: $(READY) ## every quick test; domain and service must be covered to the la
 	  cat .make/coverage.txt; echo "domain/ and service/ must be covered to the last branch." >&2; exit 1; }
 
 test-backends: $(READY) ## the contract suites against real databases and object stores; a missing one is a failure
-	MODELYARD_REQUIRE=$${MODELYARD_REQUIRE:-all} $(BIN)/python -m pytest -n auto --dist loadfile -m "backends and not long" $(ARGS)
+	MODELYARD_REQUIRE=$${MODELYARD_REQUIRE:-all} $(BIN)/python -m pytest -n auto --dist loadfile -m "backends and not long and not extra" $(ARGS)
 
-test-long: $(READY) $(HEAVY)/.ready ## the tests that take minutes, and those of the heavy frameworks
-	$(BIN)/python -m pytest -m long --timeout=3600
-	$(HEAVY)/bin/python -m pytest -m long --timeout=3600 tests/flavors tests/registry/test_frameworks.py
+# Hundreds of megabytes that nothing else needs, so not part of judging a change. What cannot be had is told, and missed.
+test-backends-extra: $(READY) ## the same on MySQL and Ceph, which are fetched first
+	-$(BIN)/python tests/services/unpack.py
+	MODELYARD_REQUIRE=$${MODELYARD_REQUIRE-mysql,ceph} $(BIN)/python -m pytest -n auto --dist loadfile -m "extra and not long" $(ARGS)
 
-# Gigabytes, so they have an environment of their own. Not locked: what matters is that the newest ones still work.
-$(HEAVY)/.ready: pyproject.toml requirements/inputs.py
+test-long: $(READY) ## what takes minutes: soak, load, a kill at every step (half an hour on two cores)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "long and not extra" --timeout=1200 $(ARGS)
+
+test-frameworks: $(READY) $(HEAVY)/.ready ## the flavors of PyTorch, Keras, spaCy ... in an environment of their own (gigabytes)
+	$(HEAVY)/bin/python -m pytest -n auto --dist worksteal -m long --timeout=1200 tests/flavors tests/registry/test_frameworks.py $(ARGS)
+
+# Gigabytes, so they have an environment of their own.
+$(HEAVY)/.ready: pyproject.toml requirements/inputs.py requirements/frameworks.txt
 	@test -x $(HEAVY)/bin/python || $(PYTHON) -m venv $(HEAVY)
-	@echo "Installing torch, Keras, transformers, spaCy, MLflow and CatBoost into $(HEAVY) (some minutes, once) ..."
+	@echo "Installing torch, Keras, transformers, spaCy, MLflow and CatBoost into $(HEAVY) (two to eight minutes, once) ..."
 	@mkdir -p .make
 	@$(BIN)/python requirements/inputs.py frameworks > .make/frameworks.in
-	@$(HEAVY)/bin/python -m pip install --quiet --requirement .make/frameworks.in
+	@$(HEAVY)/bin/python -m pip install --quiet --requirement .make/frameworks.in --constraint requirements/frameworks.txt
 	@$(HEAVY)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -97,6 +104,14 @@ lock: $(READY) ## choose versions again and write requirements/dev.txt (a few mi
 	PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade \
 	  --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links \
 	  --no-emit-trusted-host --no-emit-options --output-file requirements/dev.txt .make/dev.in
+
+# The newest of everything: run the tests on it before the file goes anywhere.
+lock-frameworks: $(READY) ## choose versions of the frameworks again and write requirements/frameworks.txt
+	rm -rf $(HEAVY)
+	sed -i '/^[^#]/d' requirements/frameworks.txt
+	@$(MAKE) --no-print-directory $(HEAVY)/.ready
+	@$(HEAVY)/bin/python -m pip freeze --exclude-editable | sed 's/+[a-z0-9]*$$//' >> requirements/frameworks.txt
+	@touch $(HEAVY)/.ready
 
 clean: ## remove what these commands made (never a registry)
 	rm -rf $(VENV) $(HEAVY) .make .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov build dist

@@ -1,8 +1,8 @@
 """Print what an environment has to hold.
 
 ``python inputs.py`` is for ``dev.txt``: runtime, every extra but the heavy ones (``tool.modelyard.heavy``), and the
-development group. ``python inputs.py frameworks`` is for the environment of ``make test-long``, which is not locked:
-the heavy ones, as new as they come, and what testing them needs.
+development group. ``python inputs.py frameworks`` is for the environment of ``make test-frameworks``: the heavy ones,
+within ``frameworks.txt``, and what testing them needs.
 The extra ``all`` refers to the package itself, which a lock file with hashes cannot hold; its parts are all here.
 """
 

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import settings
 
 from .services import azurite as azurite_server
+from .services import ceph as ceph_server
 from .services import gcs_stub as gcs_stub_server
 from .services import mariadb as mariadb_server
 from .services import mongodb as mongodb_server
@@ -43,6 +44,7 @@ HEAVY = (
 
 SERVERS = {
     "azurite",
+    "ceph",
     "gcs_stub",
     "mariadb",
     "mongodb",
@@ -54,6 +56,9 @@ SERVERS = {
 }
 """Fixtures that start one."""
 
+EXTRA = {"ceph", "mysql"}
+"""Those of them whose programs are hundreds of megabytes that nothing else needs: run by `make test-backends-extra`."""
+
 SERVICES: Mapping[str, tuple[Callable[[], bool], str]] = {
     "strace": (lambda: shutil.which("strace") is not None, "injects failing and interrupted system calls"),
     "mkfs.xfs": (lambda: shutil.which("mkfs.xfs") is not None, "makes a file system that shares blocks"),
@@ -63,6 +68,8 @@ SERVICES: Mapping[str, tuple[Callable[[], bool], str]] = {
     "postgresql": (lambda: postgresql_server.missing() is None, "a real PostgreSQL"),
     "mariadb": (lambda: mariadb_server.missing() is None, "a real MariaDB"),
     "root": (lambda: os.geteuid() == 0, "mounts small and read-only disks"),
+    "mysql": (lambda: mysql_server.missing() is None, "a real MySQL"),
+    "ceph": (lambda: ceph_server.missing() is None, "a second real S3 server"),
 }
 
 
@@ -72,17 +79,25 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if quick and collection_path.as_posix().endswith(HEAVY) else None
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "extra: needs Ceph or MySQL; run by `make test-backends-extra`")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark whatever uses a real server of somebody else's, so that a quick run need not start any."""
     for item in items:
-        if SERVERS & {*getattr(item, "fixturenames", ()), *_named(item)}:
+        used = {*getattr(item, "fixturenames", ()), *_named(item)}
+        if SERVERS & used:
             item.add_marker("backends")
+        if EXTRA & used:
+            item.add_marker("extra")
 
 
 def _named(item: pytest.Item) -> Iterator[str]:
-    """Texts among a test's parameters: some name the fixture that they want."""
+    """Texts among the parameters of a test that asks for fixtures by name: some name the one that they want."""
     call = getattr(item, "callspec", None)
-    yield from (value for value in (call.params.values() if call else ()) if isinstance(value, str))
+    if call and "request" in getattr(item, "fixturenames", ()):
+        yield from (value for value in call.params.values() if isinstance(value, str))
 
 
 def required() -> set[str]:
@@ -92,7 +107,7 @@ def required() -> set[str]:
         raise pytest.UsageError(
             f"MODELYARD_REQUIRE names {', '.join(sorted(unknown))}; known are all, {', '.join(SERVICES)}"
         )
-    return set(SERVICES) if "all" in named else named
+    return named - {"all"} | (set(SERVICES) - EXTRA if "all" in named else set())
 
 
 def pytest_report_header() -> list[str]:
@@ -123,6 +138,15 @@ def seaweedfs() -> Iterator[Place]:
     if (why := seaweedfs_server.missing()) is not None:
         pytest.skip(why)
     with seaweedfs_server.running() as place:
+        yield place
+
+
+@pytest.fixture(scope="session")
+def ceph() -> Iterator[Place]:
+    """A bucket of another real S3 server."""
+    if (why := ceph_server.missing()) is not None:
+        pytest.skip(why)
+    with ceph_server.running() as place:
         yield place
 
 
@@ -191,7 +215,7 @@ def mariadb() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def mysql() -> Iterator[str]:
-    """The address of a server; no package of this Debian brings one, so it is never required."""
+    """The address of a server."""
     if (why := mysql_server.missing()) is not None:
         pytest.skip(why)
     with mysql_server.running() as url:

@@ -1,4 +1,4 @@
-"""Object stores keep the blob contract: a real S3 server, Microsoft's emulator, and a stub of Google's API."""
+"""Object stores keep the blob contract: two real S3 servers, Microsoft's emulator, and a stub of Google's API."""
 
 from __future__ import annotations
 
@@ -50,6 +50,12 @@ class TestSeaweedFS(AroundTheStore, SharedBlobContract):
     @pytest.fixture
     def store(self, seaweedfs):
         return ObjectBlobs(fresh(seaweedfs), small=MIB, life=LIFE)
+
+
+class TestCeph(AroundTheStore, SharedBlobContract):
+    @pytest.fixture
+    def store(self, ceph):
+        return ObjectBlobs(fresh(ceph), small=MIB, life=LIFE)
 
 
 class TestAzurite(AroundTheStore, SharedBlobContract):

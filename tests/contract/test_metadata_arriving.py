@@ -10,6 +10,7 @@ from modelyard.testing.metadata_arriving import ArrivingRecordsContract
 
 from .test_metadata_mariadb import Mariadb
 from .test_metadata_mongodb import OfMongodb
+from .test_metadata_mysql import Mysql
 from .test_metadata_postgresql import Postgresql
 
 
@@ -34,6 +35,10 @@ class TestPostgresql(Postgresql, ArrivingRecordsContract):
 
 
 class TestMariadb(Mariadb, ArrivingRecordsContract):
+    pass
+
+
+class TestMysql(Mysql, ArrivingRecordsContract):
     pass
 
 

@@ -16,11 +16,10 @@ from .service_rooms import LocalRoom, MemoryRecords, local_service
 from .test_blobs_objects import LIFE, key_of
 
 
-class TestMemorySeaweedFS(MemoryRecords, LocalRoom, ServiceContract):
-    @pytest.fixture(autouse=True)
-    def bucket(self, seaweedfs):
+class InABucket(MemoryRecords, LocalRoom):
+    def built_over(self, place):
         def build(folder, clock: SettableClock):
-            blobs = ObjectBlobs(replace(seaweedfs, prefix=uuid.uuid4().hex), life=LIFE)
+            blobs = ObjectBlobs(replace(place, prefix=uuid.uuid4().hex), life=LIFE)
             manifests = ObjectBlobs(blobs.place, folder="manifests", lease=blobs.lease)
             return local_service(MemoryMetadata(), blobs, manifests, clock)
 
@@ -33,3 +32,9 @@ class TestMemorySeaweedFS(MemoryRecords, LocalRoom, ServiceContract):
             obstore.delete(service.blobs.client, key_of(digest))
         else:
             obstore.put(service.blobs.client, key_of(digest), data, use_multipart=False)
+
+
+class TestMemorySeaweedFS(InABucket, ServiceContract):
+    @pytest.fixture(autouse=True)
+    def bucket(self, seaweedfs):
+        self.built_over(seaweedfs)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.contract.sql_servers import database
-from tests.services import mariadb, mongodb, postgresql
+from tests.services import mariadb, mongodb, mysql, postgresql
 
 from modelyard.adapters.metadata.engines import open_server
 
@@ -30,14 +30,14 @@ class Crashing:
 @contextmanager
 def crashing(kind: str) -> Iterator[Crashing]:
     """A server of that kind; skips where there is none, or only somebody else's."""
-    module = {"postgresql": postgresql, "mariadb": mariadb, "mongodb": mongodb}[kind]
+    module = {"postgresql": postgresql, "mariadb": mariadb, "mysql": mysql, "mongodb": mongodb}[kind]
     if (why := module.missing()) is not None:
         pytest.skip(why)
     if os.environ.get(module.VARIABLE):
         pytest.skip(f"{kind}: {module.VARIABLE} names a server that is not ours to kill")
     ram = Path("/dev/shm")
     with TemporaryDirectory(prefix="modelyard-crash-", dir=ram if ram.is_dir() else None) as name:
-        made = {"postgresql": _postgresql, "mariadb": _mariadb, "mongodb": _mongodb}[kind]
+        made = {"postgresql": _postgresql, "mariadb": _mariadb, "mysql": _mysql, "mongodb": _mongodb}[kind]
         yield from made(Path(name))
 
 
@@ -69,7 +69,15 @@ def _postgresql(folder: Path) -> Iterator[Crashing]:
 
 
 def _mariadb(folder: Path) -> Iterator[Crashing]:
-    server = mariadb.Server(folder)
+    yield from _whole(mariadb.Server(folder))
+
+
+def _mysql(folder: Path) -> Iterator[Crashing]:
+    yield from _whole(mysql.Server(folder))
+
+
+def _whole(server: mariadb.Server | mysql.Server) -> Iterator[Crashing]:
+    """All of it at once, each time."""
     server.make()
     server.start()
     url = database(server.url, "crashed")

@@ -16,7 +16,7 @@ from modelyard import ModelRegistry
 from modelyard.adapters.blobs.object_place import Place
 from modelyard.adapters.metadata.engines import open_server
 
-KINDS = ("postgresql", "mariadb", "mongodb")
+KINDS = ("postgresql", "mariadb", "mysql", "mongodb")
 
 
 @pytest.fixture
@@ -78,3 +78,27 @@ def test_a_folder_is_moved_to_a_database_and_a_bucket_by_the_command(
     back = cli("migrate", "--from", there, "--to", "back", "--json").json
     assert back["audit"]["root"] == root
     cli("migrate", "--from", "here", "--to", there, "--quiet")
+
+
+def test_bytes_are_moved_to_azure_and_on_to_another_store_by_the_command(
+    cli: Cli,  # noqa: F811
+    azurite: Place,
+    bucket: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key = azurite.secrets["account_key"]
+    account = f"AccountName={azurite.account};AccountKey={key};BlobEndpoint={azurite.endpoint}"
+    monkeypatch.setenv("MODELYARD_STORAGE_AZURE_CONNECTION_STRING", account)
+    with ModelRegistry("here") as registry:
+        for number in range(3):
+            registry.register_model(io.BytesIO(f"{number}".encode()), "fraud", f"1.{number}.0")
+        root = registry.verify_audit().root
+    cloud = beside("sqlite:///cloud.db", f"az://{azurite.bucket}/{uuid.uuid4().hex}")
+    elsewhere = beside("sqlite:///elsewhere.db", bucket)
+    for source, target in (("here", cloud), (cloud, elsewhere)):
+        done = cli("migrate", "--from", source, "--to", target, "--deep", "--json")
+        assert (done.json["done"], done.json["audit"]["root"]) == (True, root)
+        assert key not in done.out + done.err
+        with ModelRegistry(target) as registry:
+            assert registry.fsck(deep=True).ok
+            assert len(list(registry._service.blobs.list())) == 3

@@ -97,8 +97,12 @@ def test_I24_a_postgresql_that_takes_no_writes_is_read_and_written_again_later(t
         admin.close()
 
 
-def test_I24_a_mariadb_that_takes_no_writes_is_read_and_written_again_later(tmp_path, mariadb) -> None:
-    admin = emptied(database(mariadb, "modelyard_reading"))
+@pytest.mark.parametrize("kind", ["mariadb", "mysql"])
+def test_I24_a_mariadb_or_mysql_that_takes_no_writes_is_read_and_written_again_later(
+    kind, tmp_path, request
+) -> None:
+    server = request.getfixturevalue(kind)
+    admin = emptied(database(server, "modelyard_reading"))
 
     def run(*statements: str) -> None:
         with admin._session() as session:
@@ -106,15 +110,16 @@ def test_I24_a_mariadb_that_takes_no_writes_is_read_and_written_again_later(tmp_
                 session.execute(statement)
 
     run(
-        "CREATE OR REPLACE USER plain@'127.0.0.1' IDENTIFIED BY 'geheim'",
+        "DROP USER IF EXISTS plain@'127.0.0.1'",
+        "CREATE USER plain@'127.0.0.1' IDENTIFIED BY 'geheim'",
         "GRANT ALL ON modelyard_reading.* TO plain@'127.0.0.1'",
     )
-    url = f"mariadb://plain:geheim@{mariadb.rpartition('@')[2].partition('/')[0]}/modelyard_reading"
+    url = f"{kind}://plain:geheim@{server.rpartition('@')[2].partition('/')[0]}/modelyard_reading"
     token = set_up(tmp_path, url)
     run("SET GLOBAL read_only = 1")
     try:
-        with reading(tmp_path, url, token) as server, server.client() as client:
-            read(server, client)
+        with reading(tmp_path, url, token) as reader, reader.client() as client:
+            read(reader, client)
             refused(client)
             run("SET GLOBAL read_only = 0")
             wait_until(lambda: register(client, "2.0.0").status_code == 201)

@@ -24,9 +24,9 @@ LIFE = 1.2
 DATA = hashlib.shake_256(b"data").digest(9 << 20)
 
 
-@pytest.fixture
-def place(seaweedfs):
-    return replace(seaweedfs, prefix=uuid.uuid4().hex)
+@pytest.fixture(params=["seaweedfs", "ceph"])
+def place(request):
+    return replace(request.getfixturevalue(request.param), prefix=uuid.uuid4().hex)
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ def test_F20_a_bit_that_turns_over_on_the_way_up_never_becomes_a_blob(store, dir
 @pytest.mark.parametrize(
     ("data", "when"),
     [(SMALL, b"PUT /"), (DATA, b"partNumber=2"), (DATA, b"<CompleteMultipartUpload")],
-    ids=str,
+    ids=["small", "a part", "the end"],
 )
 def test_F20_an_answer_that_is_lost_after_the_work_was_done_changes_nothing(store, direct, proxy, data, when):
     break_once(proxy, kind="drop", when=when)

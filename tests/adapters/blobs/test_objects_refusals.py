@@ -29,9 +29,9 @@ ABSENT = "sha256:" + "0" * 64
 CANARY = "canary-2f6b1c"
 
 
-@pytest.fixture
-def store(seaweedfs):
-    return ObjectBlobs(replace(seaweedfs, prefix=uuid.uuid4().hex))
+@pytest.fixture(params=["seaweedfs", "ceph"])
+def store(request):
+    return ObjectBlobs(replace(request.getfixturevalue(request.param), prefix=uuid.uuid4().hex))
 
 
 def told(call):

@@ -27,14 +27,13 @@ def digest(data):
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-@pytest.fixture(params=["local", "memory", "seaweedfs"])
+@pytest.fixture(params=["local", "memory", "seaweedfs", "ceph"])
 def store(request, tmp_path):
     if request.param == "local":
         return LocalBlobs(tmp_path / "registry")
-    if request.param == "seaweedfs":
-        return ObjectBlobs(
-            replace(request.getfixturevalue("seaweedfs"), prefix=uuid.uuid4().hex), small=1 << 20
-        )
+    if request.param in ("seaweedfs", "ceph"):
+        place = request.getfixturevalue(request.param)
+        return ObjectBlobs(replace(place, prefix=uuid.uuid4().hex), small=1 << 20)
     return MemoryBlobs()
 
 

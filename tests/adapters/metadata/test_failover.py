@@ -24,11 +24,11 @@ from modelyard.domain.errors import StorageError
 from modelyard.ports.metadata import ModelKey
 from modelyard.testing.metadata import a_model, an_event, changed, seed
 
-SLOW = {
-    "postgresql": "SELECT pg_sleep(60)",
-    "mariadb": "SELECT count(*) FROM information_schema.columns a, information_schema.columns b, "
-    "information_schema.columns c",
-}
+CROWD = (
+    "SELECT count(*) FROM information_schema.columns a, information_schema.columns b, "
+    "information_schema.columns c"
+)
+SLOW = {"postgresql": "SELECT pg_sleep(60)", "mariadb": CROWD, "mysql": CROWD}
 SECONDS = 60.0
 
 
@@ -38,7 +38,7 @@ def test_a_statement_that_takes_too_long_is_ended_and_the_store_goes_on(
 ) -> None:
     url = database(request.getfixturevalue(kind), "modelyard_slow")
     emptied(url).close()
-    monkeypatch.setattr({"postgresql": postgresql, "mariadb": mysql}[kind], "STATEMENT_SECONDS", 1)
+    monkeypatch.setattr(postgresql if kind == "postgresql" else mysql, "STATEMENT_SECONDS", 1)
     store = open_server(url)
     assert store.look().limits.startswith("a statement 1s")
     with pytest.raises(StorageError, match="it took longer than"):
@@ -148,14 +148,16 @@ def test_a_registry_whose_primary_is_gone_can_be_read_and_goes_on_when_another_l
     store.close()
 
 
-@pytest.fixture
-def unprivileged(mariadb: str) -> Iterator[tuple[ServerMetadata, ServerMetadata]]:
+@pytest.fixture(params=["mariadb", "mysql"])
+def unprivileged(request: pytest.FixtureRequest) -> Iterator[tuple[ServerMetadata, ServerMetadata]]:
     """A store of a user whom ``read_only`` binds, and one of an administrator."""
-    admin = emptied(database(mariadb, "modelyard_bound"))
+    server: str = request.getfixturevalue(request.param)
+    admin = emptied(database(server, "modelyard_bound"))
     with admin._session() as session:
-        session.execute("CREATE OR REPLACE USER bound@'127.0.0.1' IDENTIFIED BY 'geheim'")
+        session.execute("DROP USER IF EXISTS bound@'127.0.0.1'")
+        session.execute("CREATE USER bound@'127.0.0.1' IDENTIFIED BY 'geheim'")
         session.execute("GRANT ALL ON modelyard_bound.* TO bound@'127.0.0.1'")
-    port = urlsplit(mariadb).port
+    port = urlsplit(server).port
     store = open_server(f"mariadb://bound:geheim@127.0.0.1:{port}/modelyard_bound")
     try:
         yield store, admin
@@ -167,7 +169,7 @@ def unprivileged(mariadb: str) -> Iterator[tuple[ServerMetadata, ServerMetadata]
         admin.close()
 
 
-def test_a_mariadb_that_only_follows_can_be_read_and_goes_on_when_it_leads(
+def test_a_mariadb_or_mysql_that_only_follows_can_be_read_and_goes_on_when_it_leads(
     unprivileged: tuple[ServerMetadata, ServerMetadata],
 ) -> None:
     store, admin = unprivileged

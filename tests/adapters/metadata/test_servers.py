@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from tests.contract.sql_servers import KINDS, database, emptied, unfinished
 from tests.services import mariadb as mariadb_server
+from tests.services import mysql as mysql_server
 from tests.services import postgresql as postgresql_server
 from tests.services.cutting import relayed
 from tests.services.postgresql import PASSWORD, QUOTED
@@ -124,9 +125,10 @@ def test_a_newer_schema_is_refused_and_left_alone(server: str) -> None:
     store.close()
 
 
-def test_what_a_cut_off_migration_left_is_completed(mariadb: str) -> None:
+@pytest.mark.parametrize("server", ["mariadb", "mysql"], indirect=True)
+def test_what_a_cut_off_migration_left_is_completed(server: str) -> None:
     """MySQL cannot undo what was done to tables, so every step has to bear being done again."""
-    url = database(mariadb, "modelyard_cut_off")
+    url = database(server, "modelyard_cut_off")
     store = open_server(url)
     store.migrate()
     seed(store, a_model(), a_version(), events=(an_event(),))
@@ -375,10 +377,11 @@ def test_somebody_elses_event_in_our_place_is_a_conflict(url: str, store: Server
     assert found.description == "theirs"
 
 
-@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+@pytest.mark.backends
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb", pytest.param("mysql", marks=pytest.mark.extra)])
 def test_a_store_goes_on_after_the_server_was_restarted(kind: str) -> None:
     """Every idle connection is dead then: neither a read nor a commit is lost to that."""
-    module = {"postgresql": postgresql_server, "mariadb": mariadb_server}[kind]
+    module = {"postgresql": postgresql_server, "mariadb": mariadb_server, "mysql": mysql_server}[kind]
     if (why := module.missing()) is not None:
         pytest.skip(why)
     if os.environ.get(module.VARIABLE):
@@ -390,7 +393,7 @@ def test_a_store_goes_on_after_the_server_was_restarted(kind: str) -> None:
             versions = postgresql_server.programs()
             server = postgresql_server.Server(versions[min(versions)], Path(name))
         else:
-            server = mariadb_server.Server(Path(name))
+            server = module.Server(Path(name))
         server.make()
         server.start()
         store = open_server(database(server.url, "modelyard_restarted"))
