@@ -108,7 +108,7 @@ def test_F16_a_postgresql_that_dies_again_and_again_loses_nothing_acknowledged(
 
 
 @ROUNDS
-@pytest.mark.parametrize("kind", ["mariadb", "mongodb"])
+@pytest.mark.parametrize("kind", ["mariadb", "mysql", "mongodb"])
 def test_F17_a_server_of_another_kind_that_dies_again_and_again_loses_nothing_acknowledged(
     kind: str, rounds: int, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from .conftest import Order
-from .tracing import Outcome, Point, both, finish, run, start, sweep
+from .tracing import MANY, Outcome, Point, both, finish, run, start, sweep
 from .verdict import sound
 
 KILL = "signal=KILL"
@@ -71,9 +71,15 @@ def killed(point: Point, root: Path, outcome: Outcome) -> Iterator[str]:
 
 
 def killed_everywhere(
-    order: Order, plan: str, template: Path, room: Path, every: int = 1, **more: Any
+    order: Order,
+    plan: str,
+    template: Path,
+    room: Path,
+    every: int = 1,
+    rows: Sequence[str] = MANY,
+    **more: Any,
 ) -> dict[Point, list[str]]:
-    return sweep(order(plan, **more), template, room, killed, inject=KILL, every=every)
+    return sweep(order(plan, **more), template, room, killed, inject=KILL, every=every, rows=rows)
 
 
 def none_wrong(verdicts: dict[Point, list[str]], at_least: int) -> None:
@@ -117,8 +123,10 @@ def test_F2_killed_while_a_registry_comes_into_being(order: Order, workshop: Pat
 def test_F2_killed_at_every_step_while_a_registry_comes_into_being(
     order: Order, workshop: Path, room: Path
 ) -> None:
-    verdicts = killed_everywhere(order, "register", workshop / "nothing", room, opening=True)
-    none_wrong(verdicts, 500)
+    """Of its 500 empty folders only every fourth: one is like the other, and they took three fifths of the time."""
+    folders = ("mkdirat",)
+    verdicts = killed_everywhere(order, "register", workshop / "nothing", room, 4, folders, opening=True)
+    none_wrong(verdicts, 400)
 
 
 # --- F3: at named steps ----------------------------------------------------------------------------------------------

@@ -152,6 +152,7 @@ def sweep(
     inject: str,
     calls: str = CHANGING,
     every: int = 1,
+    rows: Sequence[str] = MANY,
     answers: bool = True,
 ) -> dict[Point, list[str]]:
     """Run the worker once per point, each time on a fresh copy of ``template``, and judge each; two at a time.
@@ -160,14 +161,15 @@ def sweep(
         order: What the worker does; its ``root`` is replaced.
         judge: Gets point, registry and outcome; yields what is wrong.
         inject: What happens at the point.
-        answers: Whether the worker's own output is a point too.
         every: Of calls that come in long rows, take only every so many.
+        rows: Which calls those are.
+        answers: Whether the worker's own output is a point too.
 
     Returns:
         Complaints by point, with an empty list where all was well.
     """
     found = points({**order, "root": str(_copy(template, room / "counted"))}, calls=calls, answers=answers)
-    where = [point for point in found if point.call not in MANY or point.nth % every == 0] or found
+    where = [point for point in found if point.call not in rows or point.nth % every == 0] or found
 
     def one(point: Point) -> tuple[Point, list[str]]:
         root = _copy(template, room / str(point))

@@ -23,7 +23,7 @@ from modelyard.flavors.keras import KerasFlavor
 from modelyard.ports.flavors import SaveOptions, Trust
 from modelyard.testing.flavors import FlavorContract
 
-keras = pytest.importorskip("keras", reason="keras is not installed (make test-long)")
+keras = pytest.importorskip("keras", reason="keras is not installed (make test-frameworks)")
 pytest.importorskip("torch", reason="keras has no backend: torch is not installed")
 pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 

@@ -164,7 +164,7 @@ class TestWrittenByMlflow:
     @pytest.fixture
     def mlflow(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/runs.db")
-        return pytest.importorskip("mlflow", reason="mlflow is not installed (make test-long)")
+        return pytest.importorskip("mlflow", reason="mlflow is not installed (make test-frameworks)")
 
     @pytest.mark.parametrize("form", ["cloudpickle", "skops"])
     def test_sklearn(self, form: str, mlflow: Any, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ class TestWrittenByMlflow:
         assert (loaded(tmp_path / "model", record).predict(rows) == ridge().predict(rows)).all()
 
     def test_torch(self, mlflow: Any, tmp_path: Path) -> None:
-        torch = pytest.importorskip("torch", reason="torch is not installed (make test-long)")
+        torch = pytest.importorskip("torch", reason="torch is not installed (make test-frameworks)")
         import mlflow.pytorch
 
         model = torch.nn.Linear(3, 1)
@@ -188,7 +188,7 @@ class TestWrittenByMlflow:
         assert torch.equal(found.weight, model.weight)
 
     def test_spacy(self, mlflow: Any, tmp_path: Path) -> None:
-        spacy = pytest.importorskip("spacy", reason="spacy is not installed (make test-long)")
+        spacy = pytest.importorskip("spacy", reason="spacy is not installed (make test-frameworks)")
         import mlflow.spacy
 
         nlp = spacy.blank("en")

@@ -324,7 +324,7 @@ def test_a_dtype_that_is_unknown_is_any() -> None:
 
 @pytest.mark.long
 def test_real_tensors_of_torch() -> None:
-    torch = pytest.importorskip("torch", reason="torch is not installed: make test-long")
+    torch = pytest.importorskip("torch", reason="torch is not installed (make test-frameworks)")
     assert shown(torch.zeros(8, 3, dtype=torch.bfloat16)) == [("", "bfloat16", (-1, 3))]
     assert shown({"x": torch.zeros(8, dtype=torch.int64), "y": torch.zeros(8, 2) > 0}) == [
         ("x", "int64", (-1,)),

@@ -14,7 +14,7 @@ from modelyard.flavors.spacy import SpacyFlavor
 from modelyard.ports.flavors import SaveOptions, Trust
 from modelyard.testing.flavors import FlavorContract
 
-spacy = pytest.importorskip("spacy", reason="spacy is not installed (make test-long)")
+spacy = pytest.importorskip("spacy", reason="spacy is not installed (make test-frameworks)")
 pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 TEXT = "One sentence. Another one!"

@@ -15,8 +15,10 @@ from modelyard.flavors.transformers import TransformersFlavor
 from modelyard.ports.flavors import SaveOptions, Trust
 from modelyard.testing.flavors import FlavorContract
 
-torch = pytest.importorskip("torch", reason="torch is not installed (make test-long)")
-transformers = pytest.importorskip("transformers", reason="transformers is not installed (make test-long)")
+torch = pytest.importorskip("torch", reason="torch is not installed (make test-frameworks)")
+transformers = pytest.importorskip(
+    "transformers", reason="transformers is not installed (make test-frameworks)"
+)
 pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 transformers.utils.logging.disable_progress_bar()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 
 from modelyard import LoadRefused, ModelRegistry
 
-torch = pytest.importorskip("torch", reason="torch is not installed (make test-long)")
+torch = pytest.importorskip("torch", reason="torch is not installed (make test-frameworks)")
 pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore")]
 
 
@@ -46,7 +47,7 @@ def test_a_module_is_weights_for_everybody(registry: ModelRegistry, tmp_path: Pa
     assert torch.equal(other(ROWS), network()(ROWS))
     version = registry.get_model("net")
     assert (version.framework, version.algorithm) == ("torch", "Sequential")
-    assert version.environment["packages"]["torch"] == torch.__version__
+    assert version.environment["packages"]["torch"] == importlib.metadata.version("torch")
     assert verdicts(registry, "net") == {"clean"}
 
 
@@ -69,12 +70,12 @@ def test_code_loads_for_its_maker_and_needs_trust_from_others(
 
 
 def _keras() -> Any:
-    keras = pytest.importorskip("keras", reason="keras is not installed (make test-long)")
+    keras = pytest.importorskip("keras", reason="keras is not installed (make test-frameworks)")
     return keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: x * 2)])
 
 
 def _spacy() -> Any:
-    spacy = pytest.importorskip("spacy", reason="spacy is not installed (make test-long)")
+    spacy = pytest.importorskip("spacy", reason="spacy is not installed (make test-frameworks)")
     if not spacy.language.Language.has_factory("yard_marker"):
         spacy.language.Language.component("yard_marker", func=lambda doc: doc)
     nlp = spacy.blank("en")
@@ -84,7 +85,7 @@ def _spacy() -> Any:
 
 def _transformers() -> Any:
     transformers = pytest.importorskip(
-        "transformers", reason="transformers is not installed (make test-long)"
+        "transformers", reason="transformers is not installed (make test-frameworks)"
     )
     Path("own_bert.py").write_text("import transformers\nclass OwnBert(transformers.BertModel):\n    pass\n")
     from own_bert import OwnBert
@@ -105,7 +106,7 @@ MAKERS = {
 
 def test_a_directory_of_transformers_loads_and_downloads(registry: ModelRegistry, tmp_path: Path) -> None:
     transformers = pytest.importorskip(
-        "transformers", reason="transformers is not installed (make test-long)"
+        "transformers", reason="transformers is not installed (make test-frameworks)"
     )
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
     model = transformers.BertModel(transformers.BertConfig(vocab_size=20, **sizes)).eval()
@@ -125,7 +126,7 @@ def test_a_version_rolled_back_to_is_proved_by_loading_it(registry: ModelRegistr
 
 
 def test_an_mlflow_model_may_import_its_own_code_later(registry: ModelRegistry, tmp_path: Path) -> None:
-    pytest.importorskip("mlflow", reason="mlflow is not installed (make test-long)")
+    pytest.importorskip("mlflow", reason="mlflow is not installed (make test-frameworks)")
     folder = tmp_path / "model"
     (folder / "code").mkdir(parents=True)
     (folder / "code" / "yard_loader.py").write_text(

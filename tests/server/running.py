@@ -20,7 +20,7 @@ from modelyard.server.process import Process
 from modelyard.server.start import bound
 from modelyard.wiring import in_folder
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @contextlib.contextmanager

@@ -41,6 +41,11 @@ def server(tmp_path):
         yield process
 
 
+def test_as_shipped_no_caller_is_waited_for_longer_than_a_minute() -> None:
+    shipped = Limits()
+    assert max(shipped.header_seconds, shipped.stall_seconds, shipped.idle_seconds) < 60
+
+
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 BODY = b"PUT /swallow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
 
