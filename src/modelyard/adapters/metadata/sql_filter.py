@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, assert_never
 
-from modelyard.adapters.metadata.dialect import SQLITE, Dialect
+from modelyard.adapters.metadata.dialect import SQLITE, Dialect, Way
 from modelyard.adapters.metadata.rows import micros
 from modelyard.adapters.metadata.terms import TERM_ROOTS, number
 from modelyard.adapters.metadata.terms import field as term_field
@@ -44,10 +44,6 @@ _COLUMNS: Final = {
     "stage": "v.stage",
     "scan": "v.scan",
 }
-OWN: Final = "+t"
-"""Columns of ``version_terms`` when one version's own rows are asked. The ``+`` changes no value; it keeps SQLite from
-answering through the index of all values of the field, which is up to 1,000 times slower."""
-
 _ORDER_COLUMNS: Final = _COLUMNS | {"name": "v.model_key", "label": "v.label_rank"}
 _TEXT_COLUMNS: Final = ("framework", "algorithm", "created_by", "digest")
 
@@ -57,11 +53,34 @@ FALSE: Final = "1 = 0"
 
 
 class Parameters:
-    """Values of a statement, named as they come, for one kind of database."""
+    """Values of a statement, named as they come, for one kind of database.
 
-    def __init__(self, dialect: Dialect = SQLITE) -> None:
+    Args:
+        dialect: Which kind.
+        way: How the statement is meant to be answered.
+        version: SQL of the judged version's number. Where a walk takes it from another table than ``versions``, rows
+            that its other values rule out are never looked up there.
+    """
+
+    def __init__(self, dialect: Dialect = SQLITE, way: Way = Way.FREE, version: str = "v.id") -> None:
         self.given: dict[str, Any] = {}
         self.dialect = dialect
+        self.way = way
+        self.version = version
+
+    @property
+    def fence(self) -> str:
+        """What keeps subqueries apart from the rest, where the rest is few rows or stops early."""
+        return "" if self.way is Way.FREE else self.dialect.fence
+
+    @property
+    def own(self) -> str:
+        """The alias of ``version_terms`` when one version's own rows are asked.
+
+        The ``+`` changes no value; it keeps the database from answering through the index of all values of the field,
+        which is up to 1,000 times slower. Where subqueries may be joined that index is what makes them quick.
+        """
+        return "t" if self.dialect.fence and self.way is Way.FREE else "+t"
 
     def add(self, value: Any) -> str:
         """``:p3``, which stands for ``value``."""
@@ -122,13 +141,13 @@ def _joined(word: str, items: tuple[Expr, ...], params: Parameters, empty: str) 
 
 def _exists(field: Field, params: Parameters) -> str:
     if field.root in TERM_ROOTS:
-        return in_terms(field, TRUE if field.path else f"{OWN}.text <> ''", params)
+        return in_terms(field, TRUE if field.path else f"{params.own}.text <> ''", params)
     return f"({_COLUMNS[field.root]} <> '')" if field.root in _TEXT_COLUMNS else TRUE
 
 
 def _compare(field: Field, op: str, value: Any, params: Parameters) -> str:
     if field.root in TERM_ROOTS:
-        return in_terms(field, term_condition(OWN, op, value, params), params)
+        return in_terms(field, term_condition(params.own, op, value, params), params)
     if field.root == "name":
         return _text_condition("v.model_key", op, fold(value), params)
     if field.root == "label":
@@ -162,7 +181,8 @@ def _label(op: str, value: str, params: Parameters) -> str:
 def in_terms(field: Field, wanted: str, params: Parameters) -> str:
     """Whether the version has a value in ``field`` that is as ``wanted``."""
     name = params.add_field(field)
-    return f"EXISTS (SELECT 1 FROM version_terms t WHERE t.version = v.id AND t.field = {name} AND {wanted})"  # noqa: S608
+    own = f"t.version = {params.version} AND t.field = {name}"
+    return f"EXISTS (SELECT 1 FROM version_terms t WHERE {own} AND {wanted}{params.fence})"  # noqa: S608
 
 
 def term_condition(alias: str, op: str, value: Any, params: Parameters) -> str:

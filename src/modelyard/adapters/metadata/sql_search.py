@@ -8,33 +8,33 @@ versions a walk that keeps every 50th reads 2,500 rows for a page of 50, at abou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isqrt
 from typing import Any, Final, TypeAlias, TypeGuard
 
 from modelyard.adapters.metadata import paging
-from modelyard.adapters.metadata.dialect import SQLITE, Dialect
-from modelyard.adapters.metadata.sql_filter import (
-    TRUE,
-    Parameters,
-    Sorting,
-    condition,
-    plain,
-    term_condition,
+from modelyard.adapters.metadata.dialect import SQLITE, Dialect, Way
+from modelyard.adapters.metadata.guide import Guide
+from modelyard.adapters.metadata.sql_filter import TRUE, Parameters, Sorting, condition, term_condition
+from modelyard.adapters.metadata.sql_sources import (
+    Source,
+    by_file,
+    conditions,
+    count,
+    in_order_of_creation,
+    sources,
+    sparsest,
 )
-from modelyard.adapters.metadata.terms import TERM_ROOTS
-from modelyard.domain.names import fold
-from modelyard.domain.query import And, Compare, Expr, Field, In, Order, Text
+from modelyard.domain.query import Compare, Expr, Field, In, Order
 from modelyard.ports.metadata import VersionQuery
 
 FEW: Final = 1600
-"""A condition that picks fewer rows than this is a good start by itself."""
+"""A condition that picks fewer rows than this is a good start by itself; in a large registry a few more (``_few``)."""
 
 MANY: Final = 4000
 """Two that pick fewer than this are a good start together."""
 
-_SINGLE_VALUED: Final = ("tags", "params", "attributes")
-_INDEXED: Final = {"name": "model_key", "stage": "stage", "digest": "digest"}
 _NEWEST_FIRST: Final = (Order(Field("created"), True),)
 _RESULT: Final = "v.model_id, v.model_key, v.number, v.label_key, v.revision, d.doc, d.row_digest"
 _RESULT_COLUMNS: Final = 7
@@ -44,26 +44,12 @@ Row: TypeAlias = "tuple[Any, ...]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where rows can come from: version ids that one condition picks from an index.
-
-    Attributes:
-        ids: Writes a SELECT of them (column ``id``), given where to put values.
-        covers: The condition that every one of them fulfils, or ``None`` if each has to be judged again.
-        repeats: Whether an id may come twice.
-    """
-
-    ids: Callable[[Parameters], str]
-    covers: Expr | None = None
-    repeats: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A statement whose rows end in the result columns and begin with the marks of a cursor."""
 
     sql: str
     given: dict[str, Any]
+    way: Way
 
 
 def version_page(
@@ -78,8 +64,10 @@ def version_page(
         dialect: Which kind of database it is.
     """
     rows: list[Row] = []
-    for plan in _plans(connection, query, words, dialect):
-        rows += connection.execute(plan.sql, plan.given | {"limit": query.limit + 1 - len(rows)}).fetchall()
+    guide = Guide(connection, dialect)
+    for plan in _plans(guide, query, words):
+        given = plan.given | {"limit": query.limit + 1 - len(rows)}
+        rows += guide.run(plan.way, plan.sql, given).fetchall()
         if len(rows) > query.limit:
             break
     kept = [row[-_RESULT_COLUMNS:] for row in rows[: query.limit]]
@@ -88,119 +76,59 @@ def version_page(
     return kept, paging.seal(query, list(rows[query.limit - 1][:-_RESULT_COLUMNS]))
 
 
-def _plans(connection: Any, query: VersionQuery, words: bool, dialect: Dialect) -> Iterator[Plan]:
+def _plans(guide: Guide, query: VersionQuery, words: bool) -> Iterator[Plan]:
     """Statements whose answers, one after the other, are the answer."""
     order = query.order or _NEWEST_FIRST
+    dialect = guide.dialect
     values = None if query.after is None else paging.unseal(query, query.after)
-    sources = _small_sources(connection, query, words, dialect)
-    if sources:
-        yield _from_sources(query, order, values, sources, Parameters(dialect))
+    terms = in_order_of_creation(query, order) if dialect.texts_by_time else []
+    if small := _small_sources(guide, query, words, walkable=bool(terms)):
+        yield _from_sources(query, order, values, small, Parameters(dialect, Way.PICK))
     elif order[0].field.root == "metrics":
         yield from _by_rank(query, order, values, dialect)
-    elif (term := _walkable(query, order)) is not None:
-        yield _by_term(query, order, values, term, Parameters(dialect))
+    elif terms:
+        term = sparsest(guide, terms, order[0].descending, values[0] if values else None)
+        yield _by_term(query, order, values, term, Parameters(dialect, Way.WALK, "e.version"))
     else:
-        yield _by_walk(query, order, values, Parameters(dialect))
+        way = Way.WALK if _is_indexed(query, order) else Way.FREE
+        yield _by_walk(query, order, values, Parameters(dialect, way))
 
 
 # --- which way -------------------------------------------------------------------------------------------------------
 
 
-def _conditions(query: VersionQuery) -> tuple[Expr, ...]:
-    """What all has to hold."""
-    if query.where is None:
-        return ()
-    return query.where.items if isinstance(query.where, And) else (query.where,)
-
-
-def _small_sources(connection: Any, query: VersionQuery, words: bool, dialect: Dialect) -> list[Source]:
+def _small_sources(guide: Guide, query: VersionQuery, words: bool, *, walkable: bool) -> list[Source]:
     """Sources to start from, smallest first; none if a walk is the better way."""
+    offered = list(sources(query, words=words))
+    few = FEW if walkable or not offered else _few(guide, query)
     counted: list[tuple[int, int, Source]] = []
-    for place, source in enumerate(_sources(query, words=words)):
-        params = Parameters(dialect)
-        statement = f"SELECT count(*) FROM ({source.ids(params)} LIMIT {MANY}) x"  # noqa: S608
-        count = connection.execute(statement, params.given).fetchone()[0]
-        if count < MANY:
-            counted.append((count, place, source))
+    for place, source in enumerate(offered):
+        alone = not counted and place == len(offered) - 1
+        enough = few if alone else MANY
+        found = count(guide, source, enough)
+        if not found:
+            return [source]  # nothing can be found: nothing else need be counted
+        if found < enough:
+            counted.append((found, place, source))
     counted.sort()
-    if not counted or (counted[0][0] >= FEW and len(counted) == 1):
+    if len(counted) == 1 and counted[0][0] >= few:
         return []
     return [source for _, _, source in counted]
 
 
-def _sources(query: VersionQuery, *, words: bool) -> Iterator[Source]:
-    for column in ("model_key", "digest"):
-        if (value := getattr(query, column)) is not None:
-            yield Source(ids=_by_column(column, (value,)))
-    if query.file is not None:
-        yield Source(ids=_by_file(query.file))
-    for expr in _conditions(query):
-        if (source := _source_of(expr, words=words)) is not None:
-            yield source
+def _few(guide: Guide, query: VersionQuery) -> int:
+    """How many rows are worth sorting instead of a walk: more in a larger registry, where walks are longer.
+
+    Where one in ``n`` of ``N`` rows is kept, a walk reads ``limit * n`` of them and sorting reads ``N / n``, each of
+    which costs about twice as much.
+    """
+    (last,) = guide.run(Way.FREE, "SELECT max(id) FROM versions", {}).fetchone()
+    return min(MANY, max(FEW, isqrt(query.limit * (last or 0) // 2)))
 
 
-def _source_of(expr: Expr, *, words: bool) -> Source | None:
-    """How an index answers a condition, if one does."""
-    match expr:
-        case Text(word) if words and len(fold(word)) >= 3:
-            return Source(ids=_by_words(fold(word)))
-        case Compare(Field(root), "=", value) if root in _INDEXED:
-            return Source(ids=_by_column(_INDEXED[root], (_stored(root, value),)), covers=expr)
-        case In(Field(root), values) if root in _INDEXED:
-            return Source(
-                ids=_by_column(_INDEXED[root], tuple(_stored(root, v) for v in values)), covers=expr
-            )
-        case Compare(Field(root) as field, "=" | "<" | "<=" | ">" | ">=" as op, value) if root in TERM_ROOTS:
-            return Source(ids=_by_terms(field, ((op, value),)), covers=expr, repeats=not field.path)
-        case In(Field(root) as field, values) if root in TERM_ROOTS:
-            return Source(ids=_by_terms(field, tuple(("=", v) for v in values)), covers=expr, repeats=True)
-    return None
-
-
-def _stored(root: str, value: Any) -> Any:
-    return fold(value) if root == "name" else plain(value)
-
-
-def _by_column(column: str, values: tuple[Any, ...]) -> Callable[[Parameters], str]:
-    def ids(params: Parameters) -> str:
-        names = ", ".join(params.add(value) for value in values)
-        return f"SELECT id FROM versions WHERE {column} IN ({names})"  # noqa: S608
-
-    return ids
-
-
-def _by_file(digest: str) -> Callable[[Parameters], str]:
-    def ids(params: Parameters) -> str:
-        return f"SELECT version AS id FROM version_files WHERE digest = {params.add(digest)}"  # noqa: S608
-
-    return ids
-
-
-def _by_terms(field: Field, wanted: tuple[tuple[str, Any], ...]) -> Callable[[Parameters], str]:
-    def ids(params: Parameters) -> str:
-        name = params.add_field(field)
-        parts = [
-            f"SELECT version AS id FROM version_terms t WHERE t.field = {name} "  # noqa: S608
-            f"AND {term_condition('t', op, value, params)}"
-            for op, value in wanted
-        ]
-        return " UNION ALL ".join(parts)
-
-    return ids
-
-
-def _by_words(word: str) -> Callable[[Parameters], str]:
-    return lambda params: params.dialect.word_ids(word, params.add)
-
-
-def _walkable(query: VersionQuery, order: tuple[Order, ...]) -> Compare | None:
-    """A wanted tag (or the like) whose index is in order of creation already."""
-    if len(order) == 1 and order[0].field.root == "created":
-        for expr in _conditions(query):
-            match expr:
-                case Compare(Field(root), "=", str()) if root in _SINGLE_VALUED:
-                    return expr
-    return None
+def _is_indexed(query: VersionQuery, order: tuple[Order, ...]) -> bool:
+    """Whether ``versions`` has an index in that order."""
+    return len(order) == 1 and order[0].field.root == "created" and query.deleted is not None
 
 
 # --- the ways --------------------------------------------------------------------------------------------------------
@@ -218,9 +146,8 @@ def _from_sources(
         f"SELECT id FROM ({source.ids(params)}) x{place}"  # noqa: S608
         for place, source in enumerate(sources)
     )
-    rows = (
-        f"({f'SELECT DISTINCT id FROM ({ids}) x' if repeats else ids}) c CROSS JOIN versions v ON v.id = c.id"  # noqa: S608
-    )
+    ids = f"SELECT DISTINCT id FROM ({ids}) x" if repeats else ids  # noqa: S608
+    rows = f"({ids}{params.fence}) c CROSS JOIN versions v ON v.id = c.id"
     covered = [source.covers for source in sources if source.covers is not None]
     return _plan(query, rows, [], Sorting(order, params), values, params, covered)
 
@@ -250,14 +177,14 @@ def _by_rank(
     """First the versions that have the metric, from its index; then, if the page is not full, those that have not."""
     field = order[0].field
     if values is None or values[0] != _MISSING:
-        params = Parameters(dialect)
+        params = Parameters(dialect, Way.WALK, "s0.version")
         name = params.add_field(field)
         where = [f"s0.field = {name}", "s0.type = 'n'", "s0.num IS NOT NULL"]
-        bounds = [expr for expr in _conditions(query) if _bounds(expr, field)]
+        bounds = [expr for expr in conditions(query) if _bounds(expr, field)]
         where += [term_condition("s0", expr.op, expr.value, params) for expr in bounds]
         rows = "version_terms s0 CROSS JOIN versions v ON v.id = s0.version"
         yield _plan(query, rows, where, Sorting(order, params, ranked=True), values, params, bounds)
-    if not any(_implies(expr, field) for expr in _conditions(query)):
+    if not any(_implies(expr, field) for expr in conditions(query)):
         params = Parameters(dialect)
         yield _plan(query, "versions v", ["s0.num IS NULL"], Sorting(order, params), values, params)
 
@@ -293,7 +220,7 @@ def _plan(
         f"SELECT {', '.join(names)}, {_RESULT} FROM hits h "
         f"CROSS JOIN versions v ON v.id = h.id CROSS JOIN version_docs d ON d.id = h.id ORDER BY {again}"
     )
-    return Plan(sql=text, given=params.given)
+    return Plan(sql=text, given=params.given, way=params.way)
 
 
 def _wanted(query: VersionQuery, params: Parameters, covered: Sequence[Expr]) -> Iterator[str]:
@@ -303,7 +230,7 @@ def _wanted(query: VersionQuery, params: Parameters, covered: Sequence[Expr]) ->
         if (value := getattr(query, column)) is not None:
             yield f"v.{column} = {params.add(value)}"
     if query.file is not None:
-        yield f"v.id IN ({_by_file(query.file)(params)})"
-    for expr in _conditions(query):
+        yield f"v.id IN ({by_file(query.file)(params)})"
+    for expr in conditions(query):
         if not any(expr is known for known in covered):
             yield condition(expr, params)
