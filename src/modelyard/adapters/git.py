@@ -44,11 +44,15 @@ def surroundings() -> dict[str, str]:
     return {**kept, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
 
 
-def marker(folder: Path) -> Path | None:
+def marker(folder: str | Path) -> Path | None:
     """The nearest ``.git`` (a folder, or in linked work trees a file) at or above ``folder``."""
-    places = (os.path.join(place, ".git") for place in (folder, *folder.parents))
-    found = next((place for place in places if os.path.exists(place)), None)
-    return Path(found) if found else None
+    place, above = os.fspath(folder), ""
+    while place != above:
+        found = os.path.join(place, ".git")
+        if os.path.exists(found):
+            return Path(found)
+        place, above = os.path.dirname(place), place
+    return None
 
 
 @dataclass(slots=True)
@@ -69,7 +73,7 @@ class Lookup:
     def start(cls, folder: Path | None = None) -> Lookup:
         """Begin to look; never fails."""
         try:
-            place = folder or Path.cwd()
+            place = folder or os.getcwd()
         except OSError:  # the working directory is gone
             return cls()
         if (found := marker(place)) is None:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Protocol, runtime_checkable
+
+from modelyard.domain.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlobInfo:
-    """What the store itself knows: ``size`` in bytes, ``modified_at`` by the store's clock (UTC)."""
+    """What the store itself knows: ``size`` in bytes, ``modified_at`` by the store's clock (UTC).
+
+    Just after storing the time may be by this machine's clock, so two of them are equal whatever it is.
+    """
 
     digest: str
     size: int
-    modified_at: datetime
+    modified_at: datetime = field(compare=False)
 
 
 class BlobStore(Protocol):
@@ -113,6 +119,32 @@ class BlobStore(Protocol):
         ...
 
 
+@runtime_checkable
+class Refilling(Protocol):
+    """What an iterator of ``BlobStore.open`` can do beside that if its bytes need no look at them on their way."""
+
+    def fill(self, buffer: memoryview) -> int:
+        """Read the next bytes into memory that the caller has; how many, 0 at the end."""
+        ...
+
+
+@runtime_checkable
+class Recalling(Protocol):
+    """What a ``BlobStore`` can do beside that if every question to it is a trip."""
+
+    def just_stored(self, digest: str) -> bytes | None:
+        """The bytes, if the store acknowledged them to this process within the last minute and they are still held.
+
+        They were whole and durable at that time. Whether they are there still is not asked: a collector may have been.
+        """
+        ...
+
+
+def recalling(store: BlobStore) -> Recalling | None:
+    """The store, if it can do that."""
+    return store if _can(type(store), Recalling) else None  # type: ignore[return-value]
+
+
 ModelsOf = Callable[[str], Iterable[str]]
 """Names of the models that have a version with the bytes of a digest."""
 
@@ -137,3 +169,14 @@ class Housing(Protocol):
         Only for the holder of ``BlobStore.collecting``. Bytes that no model has yet stay where they are.
         """
         ...
+
+
+def housing(store: BlobStore) -> Housing | None:
+    """The store, if it can do that."""
+    return store if _can(type(store), Housing) else None  # type: ignore[return-value]
+
+
+@cache
+def _can(kind: type, protocol: type) -> bool:
+    """Kept, since asking a protocol costs 50 µs, and every registration asks twice."""
+    return issubclass(kind, protocol)

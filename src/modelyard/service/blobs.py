@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from modelyard.domain.errors import BlobDamaged, BlobNotFound
 from modelyard.domain.names import check_digest
 from modelyard.domain.records import Blob, FileEntry, ScanReport
-from modelyard.ports.blobs import BlobStore
+from modelyard.ports.blobs import BlobStore, recalling
 from modelyard.ports.metadata import BlobKey, VersionQuery
 from modelyard.service import collection
 from modelyard.service.draft import Again, Draft
@@ -81,15 +81,27 @@ def _claim_one(
     if row is not None and row.state == "deleting":
         collection.finish_one(service.beneath, row)
         raise Again(f"the bytes {entry.digest} are being collected by another process")
-    look_at(service.blobs, entry)
+    recent = _just_stored(service, row, entry.digest)
+    if recent is None or len(recent) != entry.size:
+        look_at(service.blobs, entry)
     scan = _known(service, row) or scans.get(entry.digest)
     if scan is None:
-        scan = scans[entry.digest] = judge(service, entry.digest, entry.size)
+        scan = scans[entry.digest] = judge(service, entry.digest, entry.size, recent)
     now = service.clock.now()
     is_added = row is None or row.state == "deleted"
     if row is None:
         row = Blob(digest=entry.digest, size=entry.size, touched_at=now)
     return replace(row, state="live", touched_at=now, scan=scan, revision=row.revision + 1), scan, is_added
+
+
+def _just_stored(service: LocalService, row: Blob | None, digest: str) -> bytes | None:
+    """Bytes that are known to be here without a look, since this process stored them less than a minute ago.
+
+    Only if the row, read after that, says nothing of a collector: one that came before the reading would have left its
+    mark or a tombstone, which stay for longer than a minute; one that comes later makes the commit conflict.
+    """
+    store = recalling(service.blobs) if row is None or row.state == "live" else None
+    return store.just_stored(digest) if store is not None else None
 
 
 def _known(service: LocalService, row: Blob | None) -> ScanReport | None:
@@ -107,8 +119,10 @@ def foresee(service: LocalService, files: Iterable[FileEntry], scans: dict[str, 
         if entry.digest in scans or _known(service, row) is not None:
             continue
         with suppress(Again, BlobDamaged, BlobNotFound):
-            look_at(service.blobs, entry)
-            scans[entry.digest] = judge(service, entry.digest, entry.size)
+            recent = _just_stored(service, row, entry.digest)
+            if recent is None:
+                look_at(service.blobs, entry)
+            scans[entry.digest] = judge(service, entry.digest, entry.size, recent)
 
 
 def look_at(store: BlobStore, entry: FileEntry) -> None:
@@ -132,12 +146,16 @@ def write(draft: Draft, rows: Iterable[Blob]) -> None:
         draft.put(row)
 
 
-def judge(service: LocalService, digest: str, size: int) -> ScanReport:
-    """The scanner's verdict on stored bytes, read through a seekable window.
+def judge(service: LocalService, digest: str, size: int, held: bytes | None = None) -> ScanReport:
+    """The scanner's verdict on stored bytes, from those ``held`` or read through a seekable window.
 
     Raises:
         Again: They were collected just now.
     """
+    if (known := service.scanner.recall(digest)) is not None:
+        return known
+    if held is not None:
+        return service.scanner.scan(io.BytesIO(held), size=len(held))
     path = service.blobs.location(digest)
     if path is not None:
         try:

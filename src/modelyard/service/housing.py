@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.domain.errors import ModelyardError
 from modelyard.domain.records import ModelVersion
-from modelyard.ports.blobs import Housing
+from modelyard.ports.blobs import housing
 from modelyard.ports.metadata import VersionQuery
 from modelyard.service.pages import every
 
@@ -23,21 +23,21 @@ def house(service: LocalService, version: ModelVersion) -> None:
 
     It is registered whatever happens here; what fails is done by the next collection.
     """
-    if not isinstance(service.blobs, Housing):
+    if (store := housing(service.blobs)) is None:
         return
     try:
         for digest in sorted({entry.digest for entry in version.files}):
-            service.blobs.house(digest, version.name)
+            store.house(digest, version.name)
     except ModelyardError as error:
         LOG.warning("the bytes of %s are not yet where they belong: %s", version.model_id, error.detail)
 
 
 def tidy(service: LocalService) -> None:
     """Put right where copies are; the caller holds the right to collect."""
-    if not isinstance(service.blobs, Housing):
+    if (store := housing(service.blobs)) is None:
         return
     try:
-        service.blobs.tidy(partial(_models_with, service))
+        store.tidy(partial(_models_with, service))
     except ModelyardError as error:  # What was collected was collected.
         LOG.warning("not all bytes are where they belong; collect again: %s", error.detail)
 

@@ -43,6 +43,18 @@ def test_a_folder_inside_the_tree_belongs_to_it(tree):
 
 
 @needs_git
+def test_a_relative_folder_is_searched_up_to_the_working_directory(tree, monkeypatch):
+    (tree / "a" / "b").mkdir(parents=True)
+    monkeypatch.chdir(tree)
+    assert git.marker(Path("a/b")) == Path(".git")
+    assert git.marker("a") == Path(".git")
+
+
+def test_above_the_root_nothing_is_searched():
+    assert git.marker("/") == (Path("/.git") if Path("/.git").exists() else None)
+
+
+@needs_git
 def test_a_detached_head_has_no_branch(tree):
     run(tree, "checkout", "--detach")
     assert Lookup.start(tree).result()["branch"] is None

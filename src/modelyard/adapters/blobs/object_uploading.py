@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +26,8 @@ AT_ONCE: Final = 3
 """Parts on their way at the same time: with ``PART`` this bounds the memory of an upload."""
 COPIED_WHOLE: Final = 5 * 10**9
 """Bytes up to which every store copies an object inside itself by one request."""
+PROVEN: Final = 256 << 10
+"""Bytes up to which it is quicker to compute an MD5 than to ask the store what it has."""
 _STORING: Final = "storing a blob"
 
 
@@ -133,6 +136,20 @@ class Uploading:
             ]
             if len(new) == 1:
                 self._leftovers.abort(new[0])
+
+
+def proves(e_tag: str | None, data: bytes) -> bool:
+    """Whether the answer to a PUT of small ``data`` shows by itself that the store has exactly these bytes.
+
+    On most stores the ETag of an object sent whole is the MD5 of what arrived. Where it is not, as with encryption by a
+    key of one's own or on Azure, or where this machine may not compute an MD5, it shows nothing.
+    """
+    if e_tag is None or len(data) > PROVEN:
+        return False
+    try:
+        return e_tag.strip('"') == hashlib.md5(data, usedforsecurity=False).hexdigest()
+    except ValueError:
+        return False
 
 
 def at_once(part: int) -> int:

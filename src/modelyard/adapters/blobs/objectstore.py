@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +25,7 @@ from modelyard.adapters.blobs.addresses import HEX, check_expected, digest_of, h
 from modelyard.adapters.blobs.copying import write_all
 from modelyard.adapters.blobs.digesting import Progress, digest_file
 from modelyard.adapters.blobs.faults import storage_errors
+from modelyard.adapters.blobs.object_assembly import Assembly, Part
 from modelyard.adapters.blobs.object_faults import object_error, object_errors
 from modelyard.adapters.blobs.object_feed import Feed, gathered, pieces_of
 from modelyard.adapters.blobs.object_lease import LIFE, Lease
@@ -32,7 +33,9 @@ from modelyard.adapters.blobs.object_leftovers import Leftovers
 from modelyard.adapters.blobs.object_memory import GoodObjects
 from modelyard.adapters.blobs.object_place import Place, connect
 from modelyard.adapters.blobs.object_reading import ObjectPieces, VerifiedObject
-from modelyard.adapters.blobs.object_uploading import MOST_PARTS, PART, Uploading
+from modelyard.adapters.blobs.object_recent import RecentObjects
+from modelyard.adapters.blobs.object_removing import removing
+from modelyard.adapters.blobs.object_uploading import MOST_PARTS, PART, Uploading, proves
 from modelyard.adapters.blobs.reading import check_range
 from modelyard.adapters.blobs.sources import Source, opening_source
 from modelyard.adapters.blobs.targets import creating
@@ -50,7 +53,6 @@ IDLE: Final = 3600.0
 LONGEST_LINK: Final = 7 * 86_400
 """Seconds; no provider signs for longer."""
 _READING: Final = "reading from the store"
-_REMOVING: Final = "removing from the store"
 _ANY: Final = 1 << 62
 
 
@@ -83,6 +85,7 @@ class ObjectBlobs:
         self._uploading = Uploading(self.client, place)
         self.lease = lease or Lease(self.client, place, life=life)
         self._memory = GoodObjects()
+        self._recent = RecentObjects()
         self._bucket_is_there = False
 
     def __repr__(self) -> str:
@@ -113,6 +116,23 @@ class ObjectBlobs:
                 pass
             return found
         return self._put_named(feed, wanted)
+
+    def put_together(self, digest: str, parts: Sequence[Part]) -> BlobInfo | None:
+        """Store objects of this place one behind the other as the blob that they are known to be, by hashing them all.
+
+        Returns:
+            ``None`` where it has to be done in another way: the store cannot, or did not.
+        """
+        hexdigits = hex_of(digest)
+        if (found := self._known(hexdigits)) is not None:
+            return found
+        assembly = Assembly(self.place)
+        if not assembly.is_possible(parts):
+            return None
+        with suppress(StorageError):
+            e_tag = assembly.assemble(self._key(hexdigits), parts)
+            return self._confirm(hexdigits, sum(part.size for part in parts), e_tag)
+        return None
 
     def put_file(
         self, path: Path, *, expect: str | None = None, progress: Progress | None = None
@@ -150,7 +170,14 @@ class ObjectBlobs:
         check_expected(digest_of(hexdigits), expect)
         if (found := self._known(hexdigits)) is not None:
             return found
-        return self._confirm(hexdigits, len(data), self._uploading.whole(self._key(hexdigits), data))
+        e_tag = self._uploading.whole(self._key(hexdigits), data)
+        if proves(e_tag, data):
+            self._memory.record(hexdigits, e_tag)
+            stored = _stored_now(hexdigits, len(data))
+        else:
+            stored = self._confirm(hexdigits, len(data), e_tag)
+        self._recent.record(hexdigits, data)
+        return stored
 
     def _put_named(self, feed: Feed, hexdigits: str, *, size: int | None = None) -> BlobInfo:
         try:
@@ -182,16 +209,15 @@ class ObjectBlobs:
         """What the store says of the bytes just stored, and that it has them all."""
         found = self._head(hexdigits)
         if found is None:  # Deleted this moment, after it was stored.
-            return BlobInfo(
-                digest=digest_of(hexdigits), size=size, modified_at=_whole_seconds(datetime.now(UTC))
-            )
+            return _stored_now(hexdigits, size)
         if found["size"] != size:
             raise StorageError(
                 f"{self.place.name}: it took {size} bytes and has {found['size']} of them. Store them again.",
                 data={"bucket": self.place.bucket, "digest": digest_of(hexdigits)},
             )
-        if e_tag is not None and e_tag == found["e_tag"]:
-            self._memory.record(hexdigits, e_tag)
+        # Ceph leaves the ETag of an object in parts empty in its answer; nobody else writes other bytes under this key.
+        if e_tag is not None and e_tag in ("", found["e_tag"]):
+            self._memory.record(hexdigits, found["e_tag"])
         return _info(hexdigits, found)
 
     def _e_tag(self, hexdigits: str) -> str | None:
@@ -212,6 +238,10 @@ class ObjectBlobs:
             self.verify(digest_of(hexdigits), cached=False)
             return True
         return False
+
+    def just_stored(self, digest: str) -> bytes | None:
+        """See ``Recalling.just_stored``."""
+        return self._recent.find(hex_of(digest))
 
     # Reading
 
@@ -316,11 +346,19 @@ class ObjectBlobs:
         key = self._key(hex_of(digest))
         import obstore
 
-        self._memory.forget(hex_of(digest))
+        self._forget(hex_of(digest))
         brief = self._brief
-        self.lease.check()  # last, so that nothing but the request itself comes between
-        with suppress(FileNotFoundError), object_errors(self.place, _REMOVING):
+
+        def request() -> None:
+            self.lease.check()  # last, so that nothing but the request itself comes between
             obstore.delete(brief, key)
+
+        with suppress(FileNotFoundError):
+            removing(self.place, request)
+
+    def _forget(self, hexdigits: str) -> None:
+        self._memory.forget(hexdigits)
+        self._recent.forget(hexdigits)
 
     @cached_property
     def _brief(self) -> ObjectStore:
@@ -330,13 +368,13 @@ class ObjectBlobs:
     def quarantine(self, digest: str) -> None:
         """See ``BlobStore.quarantine``; nothing happens if nothing is there."""
         hexdigits = hex_of(digest)
+        self._forget(hexdigits)
         found = self._head(hexdigits)
         if found is None:
             return
         with suppress(FileNotFoundError):  # Deleted this moment.
             aside = f"{QUARANTINE}/{self._folder}-{hexdigits}-{uuid.uuid4()}"
             self._uploading.copy(self._key(hexdigits), aside, found["size"])
-        self._memory.forget(hexdigits)
         self.remove((self._key(hexdigits),))
 
     def sweep(self, *, older_than_seconds: float) -> int:
@@ -425,8 +463,9 @@ class ObjectBlobs:
 
         for batch in (keys[at : at + 1000] for at in range(0, len(keys), 1000)):
             try:
-                with object_errors(self.place, _REMOVING):
-                    obstore.delete(self.client, batch if len(batch) > 1 else batch[0])
+                removing(
+                    self.place, partial(obstore.delete, self.client, batch if len(batch) > 1 else batch[0])
+                )
             except FileNotFoundError:
                 self._remove_each(batch)
 
@@ -435,13 +474,17 @@ class ObjectBlobs:
         import obstore
 
         for key in keys if len(keys) > 1 else ():
-            with suppress(FileNotFoundError), object_errors(self.place, _REMOVING):
-                obstore.delete(self.client, key)
+            with suppress(FileNotFoundError):
+                removing(self.place, partial(obstore.delete, self.client, key))
 
 
 def _info(hexdigits: str, meta: ObjectMeta) -> BlobInfo:
     moment = _whole_seconds(meta["last_modified"].astimezone(UTC))
     return BlobInfo(digest=digest_of(hexdigits), size=meta["size"], modified_at=moment)
+
+
+def _stored_now(hexdigits: str, size: int) -> BlobInfo:
+    return BlobInfo(digest=digest_of(hexdigits), size=size, modified_at=_whole_seconds(datetime.now(UTC)))
 
 
 def _whole_seconds(moment: datetime) -> datetime:

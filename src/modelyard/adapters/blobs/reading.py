@@ -26,11 +26,8 @@ def check_range(start: int, length: int | None) -> None:
         )
 
 
-class Pieces(Iterator[bytes]):
-    """Bytes ``start`` to ``start + length`` of a descriptor, which it owns, at most 1 MiB at a time.
-
-    Not verified.
-    """
+class Reading(Iterator[bytes]):
+    """Bytes ``start`` to ``start + length`` of a descriptor, which it owns, at most 1 MiB at a time."""
 
     def __init__(self, descriptor: int, start: int, length: int | None) -> None:
         self._descriptor = descriptor
@@ -63,7 +60,23 @@ class Pieces(Iterator[bytes]):
         self.close()
 
 
-class VerifiedPieces(Pieces):
+class Pieces(Reading):
+    """The bytes as they are, not verified; ``Refilling``."""
+
+    def fill(self, buffer: memoryview) -> int:
+        """See ``Refilling.fill``."""
+        wanted = len(buffer) if self._end is None else min(len(buffer), self._end - self._at)
+        if self._descriptor < 0 or wanted == 0:
+            return 0
+        with storage_errors("reading a blob"):
+            count = os.preadv(self._descriptor, [buffer[:wanted]], self._at)
+        self._at += count
+        if count == 0:
+            self.close()
+        return count
+
+
+class VerifiedPieces(Reading):
     """All bytes of a blob. The last piece is held back until the digest of them all is known to be right.
 
     Args:

@@ -26,7 +26,7 @@ from modelyard.adapters.blobs.addresses import hex_of, not_found
 from modelyard.adapters.blobs.digesting import Progress
 from modelyard.domain.errors import BlobDamaged, BlobNotFound, InvalidConfig
 from modelyard.domain.names import fold
-from modelyard.ports.blobs import BlobInfo, BlobStore, ModelsOf
+from modelyard.ports.blobs import BlobInfo, BlobStore, ModelsOf, Recalling
 
 T = TypeVar("T")
 
@@ -85,6 +85,10 @@ class Rooms:
     def _arrived(self, stored: BlobInfo) -> BlobInfo:
         self._remember(stored.digest, self.main)
         return stored
+
+    def just_stored(self, digest: str) -> bytes | None:
+        """See ``Recalling.just_stored``."""
+        return self.main.just_stored(digest) if isinstance(self.main, Recalling) else None
 
     # Reading
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final, TypeAlias
 
 from modelyard.adapters.metadata.terms import Term, version_terms
@@ -16,8 +17,23 @@ from modelyard.domain.records import ModelVersion
 Run: TypeAlias = Callable[[str, Mapping[str, Any]], Any]
 """Runs one statement with its parameters; answers a DBAPI cursor."""
 
+OTHER_TABLES: Final = (
+    "this database was not set up (open it with `migrate()` first), "
+    "or a newer modelyard changed it (update this one)"
+)
+"""What is told of a table or column that is not there."""
+
 _PIECES: Final = 24
 """Three-letter pieces of a word that are looked up; the word itself is compared afterwards."""
+
+
+class Way(Enum):
+    """How a statement is meant to be answered, for databases whose planner would choose another way."""
+
+    COUNT = "take entries of one index until there are enough"
+    PICK = "take the few rows that indexes name, look each up, sort them"
+    WALK = "follow an index that is in the order asked for, judge row by row, stop when the page is full"
+    FREE = "as the planner likes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +54,13 @@ class Dialect:
             that takes a value and gives its parameter's name.
         returning: What has to stand behind an INSERT to learn the row's number.
         number_of: The number of the row that a cursor inserted.
+        advice: What is said to the planner before a statement that is to be answered in one way or another, in a
+            transaction of its own; nothing where it finds the way by itself.
+        texts_by_time: Whether the index of texts lists the versions with one text by their time of creation.
+        fence: What stands at the end of a subquery that is to be asked row by row, and never joined.
         advance: Takes so many positions of the event log and the turn to commit with it, and gives the last position
             before them; ``None`` where there is one writer at a time and positions come by themselves.
+        ahead: Whether a commit's statements go to the server without waiting for the answers to those before them.
     """
 
     name: str
@@ -54,7 +75,11 @@ class Dialect:
     word_ids: Callable[[str, Callable[[Any], str]], str]
     returning: str
     number_of: Callable[[Any], int]
+    advice: Mapping[Way, str]
+    texts_by_time: bool
+    fence: str
     advance: Callable[[Run, int], int] | None
+    ahead: bool = False
 
 
 def same(value: Any) -> Any:
@@ -96,6 +121,9 @@ SQLITE: Final = Dialect(
     word_ids=_pieces,
     returning="",
     number_of=last_row,
+    advice={},
+    texts_by_time=True,
+    fence="",
     advance=None,
 )
 """``fold`` is ours, made known to every connection."""

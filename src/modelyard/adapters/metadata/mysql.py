@@ -10,7 +10,7 @@ from math import isinf
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from modelyard.adapters.metadata.dialect import Dialect, Run, last_row, plain_text
+from modelyard.adapters.metadata.dialect import OTHER_TABLES, Dialect, Run, last_row, plain_text
 from modelyard.adapters.metadata.server_terms import (
     folded_column,
     folded_term,
@@ -93,6 +93,9 @@ MYSQL: Final = Dialect(
     word_ids=_word_ids,
     returning="",
     number_of=last_row,
+    advice={},
+    texts_by_time=False,
+    fence="",
     advance=_advance,
 )
 
@@ -175,8 +178,11 @@ class MySql:
         advice = _REFUSALS.get(_number_of(error))
         return StorageError(f"{self.place}: {advice or f'no connection: {_text_of(error)}'}")
 
-    def begin(self, session: Session) -> None:
+    def begin(self, session: Session, *, politely: bool = True) -> None:
         session.execute("START TRANSACTION")
+
+    def is_impolite(self, error: Exception) -> bool:
+        return False
 
     def begin_looking(self, session: Session) -> None:
         session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -254,9 +260,9 @@ _CAUSES: Final[Mapping[int, tuple[type[ModelyardError], str]]] = {
     1021: (StorageFull, "free some space on the server and try again; nothing was changed"),
     1114: (StorageFull, "free some space on the server and try again; nothing was changed"),
     1034: (IntegrityError, "an index is damaged; stop writing, run `modelyard fsck`, restore a backup"),
-    1054: (StorageError, "this database was not set up: open it with `migrate()` first"),
+    1054: (StorageError, OTHER_TABLES),
     1142: (StorageError, "the user lacks a right; grant it"),
-    1146: (StorageError, "this database was not set up: open it with `migrate()` first"),
+    1146: (StorageError, OTHER_TABLES),
     1153: (StorageError, "a record is larger than the server's max_allowed_packet; raise it"),
     1205: (StorageError, f"waited {PATIENCE:.0f} s for another transaction; nothing was changed"),
     1264: (InvalidInput, "expected a number that fits"),

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Final
 
-from modelyard.adapters.metadata.dialect import Dialect, Run
+from modelyard.adapters.metadata.dialect import OTHER_TABLES, Dialect, Run, Way, plain_text
 from modelyard.adapters.metadata.server_terms import folded_column, folded_term, server_terms, short
 from modelyard.adapters.metadata.sessions import PATIENCE, Session
 from modelyard.domain.errors import (
@@ -30,7 +30,26 @@ STATEMENT_SECONDS: Final = 60
 COPIES: Final = 20
 """Rows from which on a ``COPY`` is quicker: psycopg sends each row of an ``executemany`` as a statement of its own."""
 
-SPELLINGS: Final = (("instr(", "strpos("), (" CROSS JOIN ", " JOIN "), ("+t.", "t."), ("+deleted", "deleted"))
+ARRAYS: Final = tuple(
+    [(name, "bigint") for name in ("version", "ordinal", "created", "at", "sequence", "number")]
+    + [
+        (name, "text")
+        for name in ("field", "type", "text", "digest", "kind", "target", "model_key", "pointer")
+    ]
+    + [("num", "numeric")]
+)
+"""Types of the columns of tables with several rows for one version or event."""
+
+SPELLINGS: Final = (
+    ("instr(", "strpos("),
+    (" CROSS JOIN ", " JOIN "),
+    ("+t.field", "t.field"),
+    ("+t.text", "(t.text || '')"),
+    ("+t.type", "(t.type || '')"),
+    ("+deleted", "deleted"),
+)
+"""Numbers take the plus as it is, texts have none: there, an empty text keeps an index out as well."""
+
 WORDS: Final = "ix_version_texts_words"
 _LOCK: Final = 0x6D6F6479
 """First half of our advisory locks' numbers; the second one is the schema's, so that two registries in one database do
@@ -96,6 +115,8 @@ def _terms(version: ModelVersion) -> Any:
 
 def _text(alias: str, op: str, name: str) -> str:
     """The index holds only the beginnings, which are in the same order; what it finds is compared as a whole."""
+    if alias.startswith("+"):  # one version's own rows: no index of texts is asked
+        return plain_text(alias, op, name)
     loose = {"<": "<=", ">": ">="}.get(op, op)
     return f"(left({alias}.text, {_PREFIX}) {loose} left({name}, {_PREFIX}) AND {alias}.text {op} {name})"
 
@@ -114,6 +135,30 @@ def _advance(run: Run, count: int) -> int:
     return int(row[0]) - count
 
 
+_CHOICES: Final = ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "sort")
+_OFF: Final = "'off'"
+"""``NULL`` is what the server has it set to."""
+
+
+def _without(*choices: str) -> str:
+    """A statement that takes these choices from the planner until the transaction ends, and gives back all others."""
+    values = {f"enable_{name}": name not in choices for name in _CHOICES} | {"jit": not choices}
+    settings = (f"set_config('{name}', {'NULL' if on else _OFF}, true)" for name, on in values.items())
+    return f"SELECT {', '.join(settings)}"
+
+
+_ADVICE: Final = {
+    Way.COUNT: _without("seqscan", "bitmapscan", "sort"),
+    Way.PICK: _without("seqscan", "hashjoin", "mergejoin"),
+    Way.WALK: _without("seqscan", "bitmapscan", "hashjoin", "mergejoin", "sort"),
+    Way.FREE: _without(),
+}
+"""PostgreSQL takes a field and its value for independent of each other, expects some 45 rows where there are a hundred
+thousand, and so finds it cheap to read and sort them all; or it expects thousands where there is none, and reads the
+table. What is counted here it cannot know, so the ways that do not fit are taken from it. Ways that are left out have
+an enormous cost, which is what sets off compilation (``jit``): 100 ms that no page is worth."""
+
+
 POSTGRESQL: Final = Dialect(
     name="PostgreSQL",
     terms=_terms,
@@ -127,7 +172,11 @@ POSTGRESQL: Final = Dialect(
     word_ids=_word_ids,
     returning=" RETURNING id",
     number_of=lambda cursor: int(cursor.fetchone()[0]),
+    advice=_ADVICE,
+    texts_by_time=True,
+    fence=" OFFSET 0",
     advance=_advance,
+    ahead=True,
 )
 
 
@@ -160,7 +209,7 @@ class PostgreSql:
         except driver().Error as error:
             raise self._refused(error) from None  # the driver's error may repeat the address
         raw.adapters.register_loader("numeric", _number_loader())
-        session = Session(raw, SPELLINGS, copies=COPIES)
+        session = Session(raw, SPELLINGS, copies=COPIES, arrays=ARRAYS, ahead=True)
         limit = 0 if patient else STATEMENT_SECONDS * 1000
         lock = 0 if patient else int(PATIENCE * 1000)
         session.execute(
@@ -187,12 +236,14 @@ class PostgreSql:
                 return StorageError(f"{self.place}: {advice}")
         return StorageError(f"{self.place}: no connection: {_last_line(text)}")
 
-    def begin(self, session: Session) -> None:
-        try:
-            session.execute(f"BEGIN; SELECT pg_advisory_xact_lock_shared({_LOCK}, {_SCHEMA_KEY})")
-        except driver().errors.LockNotAvailable:
-            session.execute("ROLLBACK")
-            session.execute("BEGIN")
+    def begin(self, session: Session, *, politely: bool = True) -> None:
+        session.execute("BEGIN")
+        if politely:
+            session.execute(f"SELECT pg_advisory_xact_lock_shared({_LOCK}, {_SCHEMA_KEY})")
+
+    def is_impolite(self, error: Exception) -> bool:
+        """Of a wait for a row the server says which row it was."""
+        return isinstance(error, driver().errors.LockNotAvailable) and not error.diag.context
 
     def begin_looking(self, session: Session) -> None:
         session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -281,8 +332,8 @@ _CAUSES: Final[tuple[tuple[str, type[ModelyardError], str], ...]] = (
         "this server is read-only, probably a replica: connect to the primary; nothing was changed",
     ),
     ("42501", StorageError, "the user lacks a right; grant it"),
-    ("42P01", StorageError, "this database was not set up: open it with `migrate()` first"),
-    ("42703", StorageError, "this database was not set up: open it with `migrate()` first"),
+    ("42P01", StorageError, OTHER_TABLES),
+    ("42703", StorageError, OTHER_TABLES),
     ("53100", StorageFull, "free some space on the server and try again; nothing was changed"),
     (
         "53300",

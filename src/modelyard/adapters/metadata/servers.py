@@ -178,22 +178,28 @@ class ServerMetadata(SqlRecords):
             else:
                 return
 
-    def _attempt(self, changes: Changes) -> None:
+    def _attempt(self, changes: Changes, *, politely: bool = True) -> None:
         committing = False
         session: Session | None = None
         try:
             with self._session() as session:
-                self.engine.begin(session)
                 try:
-                    Writer(session, words=False, dialect=self.dialect).apply(changes)
-                    committing = True
-                    session.execute("COMMIT")
+                    with session.together():
+                        self.engine.begin(session, politely=politely)
+                        Writer(session, words=False, dialect=self.dialect).apply(changes)
+                        if not changes.events:  # nothing would tell whether an unanswered commit was made
+                            session.settle()
+                        committing = True
+                        session.execute("COMMIT")
                 except BaseException:
                     self._undo(session)
                     raise
         except ModelyardError:
             raise
         except Exception as error:
+            if politely and self.engine.is_impolite(error):
+                self._attempt(changes, politely=False)
+                return
             ours = self._ours(error)
             if ours is None:
                 raise

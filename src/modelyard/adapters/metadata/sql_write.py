@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 from modelyard.adapters.metadata import statements_sqlite as sql
 from modelyard.adapters.metadata.changes import describe, key_of, stale, taken
@@ -109,6 +110,13 @@ def parameters(key: Key) -> Row:
     return {name: getattr(key, name) for name in key.__slots__}
 
 
+@cache
+def unless_there(insert: str, *columns: str) -> str:
+    """An INSERT that does nothing where a row has the same values in these columns, as PostgreSQL spells it."""
+    named = f" ({', '.join(columns)})" if columns else ""
+    return f"{insert} ON CONFLICT{named} DO NOTHING"
+
+
 class Writer:
     """Applies changes over a cursor whose transaction the caller began and will end.
 
@@ -124,7 +132,8 @@ class Writer:
         self._words = words
         self._dialect = dialect
         self._single: dict[str, str] = {}
-        self._renamed: list[tuple[str, str]] = []
+        self._renamed: list[tuple[str, str, Any]] = []
+        self._owed: list[tuple[Any, Key, int]] = []
 
     def apply(self, changes: Changes) -> None:
         """All of it, or an error after which the caller rolls back."""
@@ -134,6 +143,9 @@ class Writer:
             self._append(changes.events, None)
         else:
             self._write(changes)
+            if self._dialect.ahead and len(changes.events) == 1 and not changes.guards:
+                self._append_unasked(changes.events[0])
+                return
             position = self._turn(changes)
             self._guard(changes.guards)
             self._append(changes.events, position)
@@ -168,6 +180,7 @@ class Writer:
         self._put_versions(
             [(put.record, put.expected) for put in changes.puts if isinstance(put.record, ModelVersion)]
         )
+        self._settle()
         self._rename_holders()
 
     # --- revisions ---------------------------------------------------------------------------------------------------
@@ -177,20 +190,36 @@ class Writer:
         return row[0] if row else 0
 
     def _swap(self, key: Key, expected: int, insert: str, update: str, row: Row) -> None:
-        """Insert where nothing is expected, else update where the revision is the expected one."""
-        if expected == 0:
-            if self._revision(key):
-                raise stale(key, expected, self._revision(key))
+        """Insert where nothing is expected, else update where the revision is the expected one.
+
+        Where statements go ahead, a row that is there against expectation is left as it is, and counted later.
+        """
+        if expected:
+            self._owe(self._run(update, row | {"expected": expected}), key, expected)
+        elif self._dialect.ahead:
+            self._owe(self._run(unless_there(insert, *key.__slots__), row), key, 0)
+        elif found := self._revision(key):
+            raise stale(key, expected, found)
+        else:
             self._run(insert, row)
-        elif self._run(update, row | {"expected": expected}).rowcount != 1:
-            raise stale(key, expected, self._revision(key))
 
     def _drop(self, drop: Drop) -> None:
-        if (
-            self._run(DELETIONS[type(drop.key)], parameters(drop.key) | {"expected": drop.expected}).rowcount
-            != 1
-        ):
-            raise stale(drop.key, drop.expected, self._revision(drop.key))
+        given = parameters(drop.key) | {"expected": drop.expected}
+        self._owe(self._run(DELETIONS[type(drop.key)], given), drop.key, drop.expected)
+
+    def _owe(self, cursor: Any, key: Key, expected: int) -> None:
+        """See that a statement met the one row it was meant for: now, or before the turn to commit is taken."""
+        self._owed.append((cursor, key, expected))
+        if not self._dialect.ahead:
+            self._settle()
+
+    def _settle(self) -> None:
+        owed, self._owed = self._owed, []
+        if any(cursor.rowcount < 0 for cursor, _, _ in owed):
+            self._cursor.settle()
+        for cursor, key, expected in owed:
+            if cursor.rowcount != 1:
+                raise stale(key, expected, self._revision(key))
 
     # --- small records -----------------------------------------------------------------------------------------------
 
@@ -240,9 +269,7 @@ class Writer:
         self._swap(key_of(record), expected, sql.INSERT_EXPERIMENT, sql.UPDATE_EXPERIMENT, row)
 
     def put_outcome(self, record: Outcome, expected: int) -> None:
-        if found := self._revision(key_of(record)):
-            raise stale(key_of(record), expected, found)
-        self._run(sql.INSERT_OUTCOME, outcome_row(record))
+        self._swap(key_of(record), expected, sql.INSERT_OUTCOME, "", outcome_row(record))
         self._cursor.executemany(sql.INSERT_VALUE, value_rows(record))
 
     def put_exposure(self, record: Exposure, expected: int) -> None:
@@ -267,7 +294,9 @@ class Writer:
     def put_model(self, record: Model, expected: int) -> None:
         doc = dump(encode_model(record))
         single = single_stages(record)
-        before = self._run(sql.SINGLE_STAGES, {"key": record.key}).fetchone()
+        if expected:
+            before = self._run(sql.SINGLE_STAGES, {"key": record.key})
+            self._renamed.append((record.key, single, before if self._dialect.ahead else before.fetchone()))
         row = {
             "key": record.key,
             "the_key": record.key,
@@ -281,13 +310,14 @@ class Writer:
         }
         self._swap(key_of(record), expected, sql.INSERT_MODEL, sql.UPDATE_MODEL, row)
         self._single[record.key] = single
-        if before and before[0] != single:
-            self._run(sql.CLEAR_HOLDERS, {"model_key": record.key})
-            self._renamed.append((record.key, single))
 
     def _rename_holders(self) -> None:
         """A policy says anew which stages have one holder: rare, so all versions of the model are looked at."""
-        for model_key, single in self._renamed:
+        for model_key, single, found in self._renamed:
+            before = found.fetchone() if self._dialect.ahead else found
+            if before[0] == single:
+                continue
+            self._run(sql.CLEAR_HOLDERS, {"model_key": model_key})
             for stage in filter(None, single.split(",")):
                 holder = f"{model_key}/{stage}"
                 self._run(sql.SET_HOLDERS, {"model_key": model_key, "stage": stage, "the_holder": holder})
@@ -303,7 +333,8 @@ class Writer:
 
     def _put_versions(self, versions: list[tuple[ModelVersion, int]]) -> None:
         """Those that leave a stage go first, so that its one place is free for who comes; new ones come last."""
-        there = present(self._cursor, [version.model_id for version, _ in versions])
+        asked = not self._dialect.ahead  # a new one that is there already is met by its unique index
+        there = present(self._cursor, [v.model_id for v, expected in versions if expected or asked])
         fresh = []
         held = [(self._holder(version), version, expected) for version, expected in versions]
         for holder, version, expected in sorted(
@@ -321,8 +352,7 @@ class Writer:
 
     def _update_version(self, version: ModelVersion, row: Row) -> None:
         number = row["the_id"]
-        if self._run(sql.UPDATE_VERSION, row).rowcount != 1:
-            raise stale(key_of(version), row["expected"], self._revision(key_of(version)))
+        self._owe(self._run(sql.UPDATE_VERSION, row), key_of(version), row["expected"])
         self._run(sql.UPDATE_DOC, document(version, row) | {"the_id": number})
         self._update_text(number, search_text(version))
         self._update_files(number, version_files(version))
@@ -361,6 +391,12 @@ class Writer:
         self._cursor.executemany(sql.INSERT_TERM, term_rows(number, changed, created))
 
     # --- events ------------------------------------------------------------------------------------------------------
+
+    def _append_unasked(self, event: Event) -> None:
+        """Take the turn and the next position, and write the one event there, without asking which it is."""
+        self._run(_NEXT, {})
+        self._run(_INSERT_NEXT, _event_row(event))
+        self._cursor.executemany(sql.INSERT_MOVE, _move_rows(event))
 
     def _append(self, events: tuple[Event, ...], position: int | None) -> None:
         """Events behind ``position``, or where the database puts them."""
@@ -422,6 +458,9 @@ def _place(put: Put) -> str:
     return describe(key_of(put.record))
 
 
+_POSITION: Final = "(SELECT position FROM event_log WHERE id = 1)"
+_NEXT: Final = "UPDATE event_log SET position = position + 1 WHERE id = 1"
+_INSERT_NEXT: Final = sql.INSERT_EVENT_AT.replace(":position", _POSITION)
 DELETE_WORDS = "INSERT INTO version_words (version_words, rowid, search) VALUES ('delete', ?, ?)"
 
 _PUTTERS: Mapping[type, Any] = {

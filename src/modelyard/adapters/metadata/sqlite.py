@@ -23,6 +23,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from modelyard.adapters.metadata import log_room
+from modelyard.adapters.metadata.dialect import OTHER_TABLES
 from modelyard.adapters.metadata.turns import Turn
 from modelyard.domain.errors import (
     Conflict,
@@ -314,9 +315,5 @@ _CAUSES: Final[tuple[tuple[tuple[str, ...], type[ModelyardError], str], ...]] = 
         "the database has a full-text index that this SQLite library cannot keep: install pysqlite3",
     ),
     (("disk I/O error",), StorageError, "the disk failed; nothing was changed"),
-    (
-        ("no such table", "no such column"),
-        StorageError,
-        "this database was not set up: open it with `migrate()` first",
-    ),
+    (("no such table", "no such column"), StorageError, OTHER_TABLES),
 )

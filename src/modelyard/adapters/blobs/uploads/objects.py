@@ -5,7 +5,9 @@
 follow on each other make up: there is nothing else to keep, to lose or to disagree. A piece is only ever created, never
 replaced, so of two writers at the same place one wins and the other is told where to go on.
 
-The price: bytes go into the store, out of it and in again. Whoever knows the digest beforehand can send them at once.
+Bytes are hashed as they come. Where all of them came through this process, and the store can, it puts the pieces
+together by itself. Else bytes go into the store, out of it and in again; whoever knows the digest beforehand can send
+them at once.
 """
 
 from __future__ import annotations
@@ -14,13 +16,16 @@ import hashlib
 import re
 import secrets
 import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from modelyard.adapters.blobs.addresses import hex_of
+from modelyard.adapters.blobs.addresses import check_expected, digest_of, hex_of
+from modelyard.adapters.blobs.object_assembly import Part
 from modelyard.adapters.blobs.object_faults import object_errors
 from modelyard.adapters.blobs.object_reading import ObjectPieces
 from modelyard.adapters.blobs.object_uploading import PART
@@ -30,11 +35,17 @@ from modelyard.ports.blobs import BlobInfo
 from modelyard.ports.uploads import Upload
 
 if TYPE_CHECKING:
+    from hashlib import _Hash
+
     from obstore import ObjectMeta
 
     from modelyard.adapters.blobs.objectstore import ObjectBlobs
 
 FOLDER: Final = "uploads"
+AT_ONCE: Final = 2
+"""Pieces on their way at the same time, of 8 MiB each; one more is being filled meanwhile."""
+REMEMBERED: Final = 64
+"""Uploads of which is kept in memory what was hashed; the others are read once more at the end."""
 _PART: Final = re.compile(r"part-(\d{20})")
 _DOING: Final = "keeping an upload"
 
@@ -65,6 +76,24 @@ class _Kept:
             self.parts[int(found[1])] = meta["size"]
 
 
+@dataclass(slots=True)
+class _Hashed:
+    """What this process has put into one upload from its first byte on, without a gap."""
+
+    hasher: _Hash = field(default_factory=hashlib.sha256)
+    size: int = 0
+    parts: list[Part] = field(default_factory=list)
+
+    def are(self, parts: Mapping[int, int]) -> bool:
+        """Whether these pieces, and no others, are what the store has."""
+        at = 0
+        for part in self.parts:
+            if parts.get(at) != part.size:
+                return False
+            at += part.size
+        return at == self.size and at not in parts
+
+
 class ObjectUploads:
     """``Uploads`` into an ``ObjectBlobs``.
 
@@ -79,6 +108,7 @@ class ObjectUploads:
         self._most = most
         self._piece = piece
         self._writing: set[str] = set()
+        self._hashed: dict[str, _Hashed] = {}
         self._turn = threading.Lock()
 
     def begin(self, owner: str) -> Upload:
@@ -108,11 +138,28 @@ class ObjectUploads:
             size = self._under_way(owner, upload).size
             if offset != size:
                 raise wrong_offset(upload, offset, size)
-            for at, piece in _pieces(chunks, offset, self._piece):
-                if not self._create(f"{_home(owner)}/{upload}/part-{at:020d}", piece):
-                    raise busy(upload)
-                size = at + len(piece)
+            home = f"{_home(owner)}/{upload}"
+            hashed = self._remembered(upload, offset)
+            for part in self._sent(home, chunks, offset, hashed):
+                size += part.size
+            if hashed is not None:
+                self._remember(upload, hashed)
         return Upload(upload=upload, size=size)
+
+    def _sent(
+        self, home: str, chunks: Iterable[bytes], offset: int, hashed: _Hashed | None
+    ) -> Iterator[Part]:
+        """Write pieces, ``AT_ONCE`` at a time; each is given once it and all before it are in the store."""
+        under_way: deque[Future[Part]] = deque()
+        with ThreadPoolExecutor(AT_ONCE, "modelyard-pieces") as pool:
+            for at, piece in _pieces(chunks, offset, self._piece):
+                if len(under_way) == AT_ONCE:
+                    yield _noted(under_way.popleft().result(), hashed)
+                under_way.append(pool.submit(self._create, f"{home}/part-{at:020d}", piece))
+                if hashed is not None:
+                    hashed.hasher.update(piece)
+            for sent in under_way:
+                yield _noted(sent.result(), hashed)
 
     def finish(self, owner: str, upload: str, expect: str) -> BlobInfo:
         """See ``Uploads.finish``."""
@@ -123,7 +170,9 @@ class ObjectUploads:
             kept = self._under_way(owner, upload)
             home = f"{_home(owner)}/{upload}"
             try:
-                info = self._blobs.put(self._bytes(home, kept), expect=expect)
+                info = self._together(upload, kept, expect)
+                if info is None:
+                    info = self._blobs.put(self._bytes(home, kept), expect=expect)
             except BlobDamaged:
                 self._blobs.remove(kept.keys)
                 raise
@@ -131,6 +180,32 @@ class ObjectUploads:
             with suppress(StorageError):  # Swept later, if need be.
                 self._blobs.remove([key for key in kept.keys if _PART.search(key)])
             return info
+
+    def _together(self, upload: str, kept: _Kept, expect: str) -> BlobInfo | None:
+        """The blob, made of the pieces inside the store; ``None`` where their bytes have to be read here.
+
+        Raises:
+            BlobDamaged: They have another digest.
+        """
+        hashed = self._remembered(upload, kept.size)
+        if hashed is None or not hashed.are(kept.parts):
+            return None
+        check_expected(digest_of(hashed.hasher.hexdigest()), expect)
+        return self._blobs.put_together(expect, hashed.parts)
+
+    def _remembered(self, upload: str, size: int) -> _Hashed | None:
+        """What this process put into it, if that is all there is; it is forgotten by that."""
+        with self._turn:
+            found = self._hashed.pop(upload, None)
+        if size == 0:
+            return _Hashed()
+        return found if found is not None and found.size == size else None
+
+    def _remember(self, upload: str, hashed: _Hashed) -> None:
+        with self._turn:
+            self._hashed[upload] = hashed
+            while len(self._hashed) > REMEMBERED:
+                del self._hashed[next(iter(self._hashed))]
 
     def abort(self, owner: str, upload: str) -> None:
         """See ``Uploads.abort``."""
@@ -200,17 +275,24 @@ class ObjectUploads:
         with object_errors(self._blobs.place, _DOING):
             obstore.put(self._blobs.client, key, data, use_multipart=False)
 
-    def _create(self, key: str, data: bytes) -> bool:
-        """Make an object; false if another writer was there first. One of the same length may be ours, unanswered."""
+    def _create(self, key: str, data: bytearray) -> Part:
+        """Make an object, which nobody has made before.
+
+        Raises:
+            Conflict: Another writer has. The very same bytes may be ours, unanswered; then it counts as made.
+        """
         import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         with object_errors(self._blobs.place, _DOING):
             try:
-                obstore.put(self._blobs.client, key, data, mode="create")
+                e_tag = obstore.put(self._blobs.client, key, data, mode="create")["e_tag"]
             except (AlreadyExistsError, PreconditionError):
-                return bytes(obstore.get(self._blobs.client, key).bytes()) == data
-        return True
+                there = obstore.get(self._blobs.client, key)
+                if bytes(there.bytes()) != data:
+                    raise busy(key.split("/")[2]) from None
+                e_tag = there.meta["e_tag"]
+        return Part(key=key, size=len(data), e_tag=e_tag or "")
 
     @contextmanager
     def _alone(self, upload: str) -> Iterator[None]:
@@ -231,20 +313,30 @@ def _home(owner: str) -> str:
     return f"{FOLDER}/{hashlib.sha256(owner.encode()).hexdigest()[:16]}"
 
 
-def _pieces(chunks: Iterable[bytes], at: int, most: int) -> Iterator[tuple[int, bytes]]:
+def _noted(part: Part, hashed: _Hashed | None) -> Part:
+    if hashed is not None:
+        hashed.parts.append(part)
+        hashed.size += part.size
+    return part
+
+
+def _pieces(chunks: Iterable[bytes], at: int, most: int) -> Iterator[tuple[int, bytearray]]:
     """Join and cut to pieces with the offset of each; what came before a break is given before the break is raised."""
-    held = bytearray()
+    held, size = bytearray(most), 0
     failure: BaseException | None = None
     try:
         for chunk in chunks:
-            held += chunk
-            while len(held) >= most:
-                yield at, bytes(held[:most])
-                del held[:most]
-                at += most
+            rest = memoryview(chunk)
+            while rest:
+                count = min(len(rest), most - size)
+                held[size : size + count] = rest[:count]
+                rest, size = rest[count:], size + count
+                if size == most:
+                    yield at, held
+                    at, held, size = at + most, bytearray(most), 0
     except Exception as error:
         failure = error
-    if held:
-        yield at, bytes(held)
+    if size:
+        yield at, held[:size]
     if failure is not None:
         raise failure
