@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from modelyard.domain.errors import InvalidInput, TooLarge, UnsupportedMediaType
 from modelyard.domain.spelling import quoted
+from modelyard.edge.buffers import PIECE
 
 DEPTH: Final = 64
 """Levels of nesting that a JSON body may have; our own records have eight."""
@@ -25,12 +26,10 @@ PER_VALUE: Final = 50
 SMALL: Final = 64 * 1024
 """Bytes of JSON that are read without a thread: 1 ms."""
 
-PIECE: Final = 512 * 1024
-"""Bytes handed to a thread at once: fewer would cost a change of threads each, 50 µs; more cost memory, four times per
-upload."""
+AHEAD: Final = 1
+"""Pieces that may wait for the thread; another one is on its way to them."""
 
-AHEAD: Final = 2
-"""Pieces that may wait for the thread."""
+Piece = bytes | bytearray | memoryview
 
 
 async def read_json(request: Request, limit: int) -> Any:
@@ -164,13 +163,16 @@ class Pipe:
         self._request = request
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Semaphore(AHEAD)
-        self._pieces: queue.SimpleQueue[bytearray | BaseException | None] = queue.SimpleQueue()
+        self._pieces: queue.SimpleQueue[Piece | BaseException | None] = queue.SimpleQueue()
 
     async def fill(self) -> None:
-        """Receive until the end; run it beside the thread that consumes."""
+        """Receive until the end; run it beside the thread that consumes. What comes in small pieces is joined."""
         piece = bytearray()
         try:
             async for chunk in self._request.stream():
+                if not piece and len(chunk) >= PIECE:
+                    await self._send(chunk)
+                    continue
                 piece += chunk
                 if len(piece) >= PIECE:
                     full, piece = piece, bytearray()
@@ -186,12 +188,12 @@ class Pipe:
             self._pieces.put(error)
             raise
 
-    async def _send(self, piece: bytearray) -> None:
+    async def _send(self, piece: Piece) -> None:
         await self._room.acquire()
         self._pieces.put(piece)
 
     def __iter__(self) -> Iterator[bytes]:
-        """For the thread: the pieces as they come, as bytearrays that nobody changes any more: no copy is made."""
+        """For the thread: the pieces as they come. What is no ``bytes`` nobody changes as long as it is held here."""
         while (piece := self._pieces.get()) is not None:
             if isinstance(piece, BaseException):
                 raise piece

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import format_datetime
 from functools import partial
@@ -21,10 +21,11 @@ from modelyard.domain.permissions import Action
 from modelyard.domain.spelling import quoted
 from modelyard.edge.answers import QUIET, as_json
 from modelyard.edge.bodies import Pipe, read_json
+from modelyard.edge.buffers import BUFFERS
 from modelyard.edge.guard import Guarded
 from modelyard.edge.routing import BYTES, Call, Route, Shape
 from modelyard.edge.trail import trail
-from modelyard.ports.blobs import BlobInfo
+from modelyard.ports.blobs import BlobInfo, Refilling
 from modelyard.ports.service import RegistryService
 from modelyard.rest.operations import BODY
 from modelyard.wire.operations import PREFIX
@@ -149,7 +150,7 @@ class Blobs:
         open_ = partial(guarded.open_blob, digest, start=start, length=None if whole else length)
         pieces = await run_in_threadpool(open_)
         return StreamingResponse(
-            iterate_in_threadpool(pieces), 200 if whole else 206, headers, "application/octet-stream"
+            _outgoing(pieces), 200 if whole else 206, headers, "application/octet-stream"
         )
 
     async def _link(self, call: Call, length: int) -> str | None:
@@ -158,6 +159,19 @@ class Blobs:
         if self.links is None or length < LINKED or not wanted:
             return None
         return await run_in_threadpool(self.links, call.path["digest"])
+
+
+async def _outgoing(pieces: Iterator[bytes]) -> AsyncIterator[bytes | memoryview]:
+    """The pieces, each got by a thread; through memory that is used again, where the store can fill it."""
+    if not isinstance(pieces, Refilling):
+        async for piece in iterate_in_threadpool(pieces):
+            yield piece
+        return
+    while True:
+        buffer = BUFFERS.take()
+        if not (count := await run_in_threadpool(pieces.fill, buffer)):
+            return
+        yield buffer[:count]
 
 
 def _wants_link(call: Call) -> bool:

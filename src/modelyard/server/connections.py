@@ -7,6 +7,7 @@ looked at once a second: no timer per read, which would cost each byte something
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from modelyard.domain.errors import InvalidInput, ModelyardError, Overloaded, TooLarge
 from modelyard.edge.limits import Limits
+from modelyard.server.large_bodies import LARGE, LargeBody
 from modelyard.wire.problems import MEDIA_TYPE, problem
 
 PROGRESS: Final = 16 * 1024
@@ -23,6 +25,8 @@ PROGRESS: Final = 16 * 1024
 PIECE: Final = 512 * 1024
 """Bytes of a body that wait for the application before no more are read: with uvicorn's 64 KiB every read would be
 followed by a pause, which halves the rate of uploads."""
+
+WITH_BODY: Final = frozenset({"PATCH", "POST", "PUT"})
 
 
 class Connection(HttpToolsProtocol):
@@ -42,6 +46,7 @@ class Connection(HttpToolsProtocol):
         self._arrived = 0
         self._arrived_mark = (0.0, 0)
         self._unsent_mark = (0.0, 0)
+        self._body: LargeBody | None = None
 
     # --- what happens ------------------------------------------------------------------------------------------------
 
@@ -56,6 +61,8 @@ class Connection(HttpToolsProtocol):
             self._awaits_first_byte = False
             self._head_since = self.loop.time()
         super().data_received(data)
+        if self._body is not None:
+            self._hand_over(self._body)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -77,9 +84,22 @@ class Connection(HttpToolsProtocol):
         self._in_body = True
         self._arrived_mark = (self.loop.time(), self._arrived)
         super().on_headers_complete()
+        size = self._announced()
+        if size >= LARGE and not self.pipeline:
+            self._body = LargeBody(self, size)
+            self.cycle.receive = self._body.receive  # type: ignore[method-assign, assignment]
+
+    def _announced(self) -> int:
+        """Bytes of the body, if the head says how many; by now the parser has refused what is no number, or two."""
+        if self.scope["method"] not in WITH_BODY:
+            return 0
+        return next((int(value) for name, value in self.headers if name == b"content-length"), 0)
 
     def on_body(self, body: bytes) -> None:
         self._arrived += len(body)
+        if self._body is not None:
+            self._body.take(body)
+            return
         if self.cycle.response_complete:
             return
         self.cycle.body += body
@@ -88,8 +108,32 @@ class Connection(HttpToolsProtocol):
         self.cycle.message_event.set()
 
     def on_message_complete(self) -> None:
-        self._in_body = False
+        self._in_body, self._body = False, None
         super().on_message_complete()
+
+    # --- large bodies ------------------------------------------------------------------------------------------------
+
+    def note_arrived(self, count: int) -> None:
+        """Bytes of a body came past the parser."""
+        self._unset_keepalive_if_required()
+        self._arrived += count
+
+    def take_back(self) -> None:
+        """The body has ended. The parser still waits for it, so what follows is for another one."""
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn sets it
+        self.on_message_complete()
+        self._hand_over(self)
+
+    def _hand_over(self, protocol: asyncio.BaseProtocol) -> None:
+        """Let another protocol read; how it wants to is looked at when reading begins."""
+        if self.transport.is_closing():
+            return
+        if not self.flow.read_paused:
+            self.transport.pause_reading()
+        self.transport.set_protocol(protocol)
+        if not self.flow.read_paused:
+            self.transport.resume_reading()
 
     # --- limits ------------------------------------------------------------------------------------------------------
 

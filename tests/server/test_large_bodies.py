@@ -1,0 +1,186 @@
+"""Bodies that pass beside the parser: whole, in order, and no byte of what comes before or after them."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+import subprocess
+
+import pytest
+from starlette.responses import Response
+
+from modelyard.edge.limits import Limits
+from modelyard.edge.routing import PUBLIC, Route
+from modelyard.server import Plan
+from modelyard.server.large_bodies import LARGE
+
+from .running import on_a_thread, raw, wait_until
+
+SIZES = (LARGE, LARGE + 1, 3 * LARGE + 7)
+"""From the smallest that passes beside the parser on, and of which the last piece is a short one."""
+
+
+class Taker:
+    """Says the digest of a body, and keeps what came of one that broke off."""
+
+    def __init__(self) -> None:
+        self.broken: list[int] = []
+
+    async def put(self, call):
+        hasher, size = hashlib.sha256(), 0
+        try:
+            async for piece in call.request.stream():
+                hasher.update(piece)
+                size += len(piece)
+        except Exception:
+            self.broken.append(size)
+            raise
+        return Response(hasher.hexdigest())
+
+    async def refuse(self, call):
+        return Response("no", status_code=413)
+
+
+@pytest.fixture
+def taker():
+    return Taker()
+
+
+@pytest.fixture
+def server(tmp_path, taker):
+    plan = Plan(authenticate=False, limits=Limits(stall_seconds=60, idle_seconds=60))
+    with on_a_thread(tmp_path / "registry", plan, routes(taker)) as process:
+        yield process
+
+
+def routes(taker):
+    return (
+        Route(method="PUT", path="/take", action=PUBLIC, handler=taker.put),
+        Route(method="PUT", path="/refuse", action=PUBLIC, handler=taker.refuse),
+    )
+
+
+def body(size: int) -> bytes:
+    return hashlib.shake_128(str(size).encode()).digest(size)
+
+
+def head(size: int, path: str = "/take", more: str = "") -> bytes:
+    return f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n{more}\r\n".encode()
+
+
+def answered(connection, about: bytes) -> bytes:
+    """One answer whose body is as long as ``about``."""
+    found = b""
+    while about not in found:
+        piece = connection.recv(65536)
+        assert piece, found
+        found += piece
+    return found
+
+
+def digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).hexdigest().encode()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_all_bytes_arrive_in_their_order(server, size: int) -> None:
+    with raw(server.port) as connection:
+        connection.sendall(head(size) + body(size))
+        assert answered(connection, digest(body(size))).startswith(b"HTTP/1.1 200")
+
+
+def test_one_connection_takes_one_after_the_other_and_small_ones_between(server) -> None:
+    with raw(server.port) as connection:
+        for size in (*SIZES, 10, 0, *SIZES):
+            connection.sendall(head(size))
+            connection.sendall(body(size))
+            assert answered(connection, digest(body(size))).startswith(b"HTTP/1.1 200")
+
+
+def test_a_request_that_follows_in_the_same_breath_is_the_next_one(server) -> None:
+    size = SIZES[1]
+    with raw(server.port) as connection:
+        connection.sendall(head(size) + body(size) + head(5) + b"after")
+        found = answered(connection, digest(b"after"))
+        assert found.index(digest(body(size))) < found.index(digest(b"after"))
+        assert found.count(b"HTTP/1.1 200") == 2
+
+
+def test_a_large_body_behind_a_request_that_is_not_answered_yet_waits(server) -> None:
+    size = SIZES[0]
+    with raw(server.port) as connection:
+        connection.sendall(head(5) + b"first" + head(size) + body(size))
+        found = answered(connection, digest(body(size)))
+        assert found.index(digest(b"first")) < found.index(digest(body(size)))
+
+
+def test_who_asks_first_is_told_to_go_on(server) -> None:
+    size = SIZES[0]
+    with raw(server.port) as connection:
+        connection.sendall(head(size, more="Expect: 100-continue\r\n"))
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body(size))
+        assert answered(connection, digest(body(size))).startswith(b"HTTP/1.1 200")
+
+
+def test_a_body_that_nobody_wanted_passes_and_the_connection_goes_on(server) -> None:
+    size = SIZES[2]
+    with raw(server.port) as connection:
+        connection.sendall(head(size, "/refuse"))
+        assert answered(connection, b"no").startswith(b"HTTP/1.1 413")
+        connection.sendall(body(size))
+        connection.sendall(head(5) + b"after")
+        assert answered(connection, digest(b"after")).startswith(b"HTTP/1.1 200")
+
+
+def test_what_had_arrived_is_given_before_the_break_is_told(server, taker) -> None:
+    with raw(server.port) as connection:
+        connection.sendall(head(SIZES[2]) + body(SIZES[0] + 12_345))
+    wait_until(lambda: taker.broken)
+    assert taker.broken == [SIZES[0] + 12_345]
+
+
+def test_two_lengths_are_refused_before_a_byte_of_the_body_is_taken(server) -> None:
+    with raw(server.port) as connection:
+        connection.sendall(head(LARGE, more=f"Content-Length: {LARGE + 1}\r\n"))
+        assert connection.recv(65536).startswith(b"HTTP/1.1 400")
+
+
+def test_a_length_beside_chunks_is_refused(server) -> None:
+    with raw(server.port) as connection:
+        connection.sendall(head(LARGE, more="Transfer-Encoding: chunked\r\n"))
+        assert connection.recv(65536).startswith(b"HTTP/1.1 400")
+
+
+def test_it_is_the_same_over_tls(tmp_path, taker) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    words = [
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "1",
+    ]
+    words += [
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+        "-keyout",
+        key,
+        "-out",
+        cert,
+    ]
+    subprocess.run(["openssl", *words], check=True, capture_output=True)
+    plan = Plan(authenticate=False, tls_cert=str(cert), tls_key=str(key))
+    trust = ssl.create_default_context(cafile=str(cert))
+    with on_a_thread(tmp_path / "registry", plan, routes(taker)) as server:
+        plain = raw(server.port)
+        with trust.wrap_socket(plain, server_hostname="localhost") as connection:
+            for size in (*SIZES, 10, *SIZES):
+                connection.sendall(head(size) + body(size))
+                assert answered(connection, digest(body(size))).startswith(b"HTTP/1.1 200")
