@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from modelyard.client import arguments, listing, load, notices, pack, requests, tokens, validation
+from modelyard.client import arguments, listing, load, notices
 from modelyard.client.listing import Versions
 from modelyard.domain.answers import (
     Affected,
@@ -170,6 +170,9 @@ class ModelRegistry:
             Protected: ``alias`` was asked for, and is protected, or the version is made of something withdrawn.
             BumpRefused: The step is smaller than the change of the signature calls for; names the fields.
         """
+        # These know every flavor and every format, of which those who only read need none.
+        from modelyard.client import pack, requests
+
         with pack.open_package(
             model,
             arguments.paths(artifacts or {}, "artifacts"),
@@ -670,6 +673,8 @@ class ModelRegistry:
         any validator nothing is recorded and ``NotSupported`` says how to provide one.
         """
         version = self._service.get_version(model_id).model_id
+        from modelyard.client import validation
+
         passed, evidence = validation.run(model_id, lambda: self.load_model(version, return_metadata=True))
         return self.record_check(version, "validation", passed, evidence=evidence)
 
@@ -819,11 +824,15 @@ class ModelRegistry:
         Raises:
             PermissionDenied: It would be allowed more than the token that makes it.
         """
+        from modelyard.client import tokens
+
         asked = tokens.request(name, grants, owner=owner, service=service, days=days, reason=reason)
         return self._service.create_token(asked)
 
     def list_tokens(self) -> list[Token]:
         """Every token ever made, oldest first: whose, what for, until when, last used; never its secret."""
+        from modelyard.client import tokens
+
         return list(tokens.every(self._service))
 
     def revoke_token(self, token: str, *, reason: str | None = None) -> Token:
@@ -832,6 +841,8 @@ class ModelRegistry:
 
     def list_sessions(self) -> list[Session]:
         """Everybody who logged in at a server of this registry: since when, until when, last used; never a secret."""
+        from modelyard.client import tokens
+
         return list(tokens.every_session(self._service))
 
     def end_sessions(self, who: str, *, reason: str | None = None) -> tuple[Session, ...]:

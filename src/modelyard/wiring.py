@@ -304,7 +304,7 @@ def _over(
     """The service over stores, of which that of the records is brought to the newest schema."""
     from modelyard.adapters.clock import SystemClock
     from modelyard.adapters.statistics import ScipyStatistics
-    from modelyard.scanning.scanner import TracingScanner
+    from modelyard.scanning.late import LateScanner
 
     try:
         store.migrate()
@@ -315,7 +315,7 @@ def _over(
         store,
         *kept,
         clock=SystemClock(),
-        scanner=TracingScanner(),
+        scanner=LateScanner(),
         actor=actor or current_user(),
         enforce_steps=enforce_steps,
         statistics=ScipyStatistics(),

@@ -19,7 +19,12 @@ from modelyard.flavors import capture, environment
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder on the path, and no memory of what was installed."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    cached = (capture.installed, environment._required, environment._distribution)
+    cached = (
+        capture.installed,
+        environment._required,
+        environment._dependencies,
+        environment._distribution,
+    )
     for known in cached:
         known.cache_clear()
     yield tmp_path

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
 from modelyard.domain import sequential
 from modelyard.domain.abtest import split_rule
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.experiments import Experiment, ExperimentVariant, OutcomeTally
 from modelyard.domain.metrics import higher_is_better
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import NotAllowed
 from modelyard.domain.gates import Verdict
 from modelyard.domain.records import JSON, Event, ModelVersion, Withdrawal

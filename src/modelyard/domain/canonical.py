@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from math import isfinite
 from typing import Any
 
 import rfc8785
@@ -22,6 +23,17 @@ SAFE_INTEGER = 2**53 - 1
 
 NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 """``repr`` of the floats that JSON lacks, and the text that stands for them."""
+
+
+_WRITTEN_ALIKE = frozenset((str, bool, type(None)))
+"""Types whose values ``json`` writes as RFC 8785 does."""
+
+_ALIKE = _WRITTEN_ALIKE | {int}
+"""Types whose values are plain already."""
+
+
+_SMALLEST_PLAIN = 1e-4
+"""``repr`` writes smaller fractions with an exponent, ECMAScript only those below 1e-6, and in another way."""
 
 
 class _OddFloat(Exception):
@@ -40,10 +52,13 @@ def utc_time(text: str) -> datetime:
 
 def plain(value: Any) -> Any:
     """Records, enums, times, tuples and sets as plain JSON values; keys and non-finite numbers become text."""
-    if value is None or isinstance(value, bool | str | int | float):
+    kind = type(value)
+    if kind in _ALIKE:
+        return value
+    if kind is not dict and isinstance(value, str | int | float):
         return _scalar(value)
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+    if kind is dict or isinstance(value, Mapping):
+        return {str(key): item if type(item) in _ALIKE else plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, datetime):
@@ -58,7 +73,7 @@ def plain(value: Any) -> Any:
 def _scalar(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
-    return NOT_FINITE.get(repr(value), value) if isinstance(value, float) else value
+    return value if isinstance(value, int | str) or isfinite(value) else NOT_FINITE[repr(float(value))]
 
 
 def canonical(value: Any) -> bytes:
@@ -71,6 +86,11 @@ def canonical(value: Any) -> bytes:
         return _ENCODER.encode(_ready(value)).encode()
     except _OddFloat:
         return rfc8785.dumps(_exact(plain(value)))
+
+
+def composed(members: Mapping[str, bytes]) -> bytes:
+    """The canonical form of an object whose members' values are in it already; names in ASCII without quotes."""
+    return b"{%s}" % b",".join([b'"%s":%s' % (name.encode(), members[name]) for name in sorted(members)])
 
 
 _ENCODER = json.JSONEncoder(
@@ -91,12 +111,15 @@ def fingerprint(value: Any) -> str:
 def _ready(value: Any) -> Any:
     """``plain`` and the numbers of RFC 8785 in one pass; raises on what only the reference library writes right."""
     kind = type(value)
-    if kind is str or value is None or kind is bool:
+    if kind in _WRITTEN_ALIKE:
         return value
     if kind is dict:
-        if not all(map(_sorts_alike, value)):
+        if not _sort_alike(value):
             raise _OddFloat
-        return {key if type(key) is str else str(key): _ready(item) for key, item in value.items()}
+        return {
+            key if type(key) is str else str(key): item if type(item) in _WRITTEN_ALIKE else _ready(item)
+            for key, item in value.items()
+        }
     if kind is list or kind is tuple:
         return [_ready(item) for item in value]
     if kind is int:
@@ -106,9 +129,10 @@ def _ready(value: Any) -> Any:
     return _ready(plain(value)) if not isinstance(value, int | float | str) else _ready(_base(value))
 
 
-def _sorts_alike(key: object) -> bool:
-    """Whether code points and UTF-16 units put this key in the same place."""
-    return type(key) is not str or key.isascii() or max(key) <= "\ud7ff"
+def _sort_alike(keys: Iterable[object]) -> bool:
+    """Whether code points and UTF-16 units put these keys in the same order."""
+    text = "".join([key for key in keys if type(key) is str])
+    return text.isascii() or max(text) <= "\ud7ff"
 
 
 def _base(value: Any) -> Any:
@@ -135,10 +159,10 @@ def _integer(value: int) -> int | str:
 
 
 def _float(value: float, *, strict: bool) -> Any:
-    if value != value or value in (float("inf"), float("-inf")):
+    if not isfinite(value):
         return NOT_FINITE[repr(value)]
     if value.is_integer() and abs(value) <= SAFE_INTEGER:
         return int(value)
-    if strict and (value.is_integer() or "e" in repr(value)):
+    if strict and (value.is_integer() or abs(value) < _SMALLEST_PLAIN):
         raise _OddFloat
     return value

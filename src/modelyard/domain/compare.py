@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Final, TypeAlias
 
 from modelyard.domain import diff as differing
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import InvalidInput, NotFound
 from modelyard.domain.evidence import Judge, Judged, no_judge
 from modelyard.domain.frames import pandas_for

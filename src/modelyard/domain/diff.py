@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TypeAlias
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.records import JSON, FileEntry, ModelVersion
 from modelyard.domain.signature_verdict import recorded
 

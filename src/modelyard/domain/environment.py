@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.records import JSON
 from modelyard.domain.text import plain
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.environment import INTERPRETER, SEVERE, Mismatch, is_known, packages, text_of
 from modelyard.domain.errors import InvalidInput, NotFound
 from modelyard.domain.records import JSON

@@ -27,7 +27,10 @@ Head = TypeVar("Head", Model, Registry)
 
 def event_hash(event: Event) -> str:
     """64 hex digits over the canonical JSON of everything but ``hash`` itself."""
-    body = {name: getattr(event, name) for name in Event.__slots__ if name != "hash"}
+    return _hash({name: getattr(event, name) for name in Event.__slots__ if name != "hash"})
+
+
+def _hash(body: Mapping[str, Any]) -> str:
     return fingerprint(body).removeprefix("sha256:")
 
 
@@ -45,22 +48,24 @@ def append(
 ) -> tuple[Head, Event]:
     """The next event of a chain, and the record that carries the chain's new head (``revision`` one higher)."""
     at = now if head.head_at is None else max(now, head.head_at + _TICK)
-    event = Event(
-        model=head.name if isinstance(head, Model) else "",
-        sequence=head.sequence + 1,
-        at=at,
-        actor=actor.name,
-        action=action,
-        subject=subject,
-        before=plain(before),
-        after=plain(after),
-        reason=reason,
-        request_id=request_id,
-        previous_hash=head.head or GENESIS,
-    )
-    event = replace(event, hash=event_hash(event))
-    moved = replace(head, sequence=event.sequence, head=event.hash, head_at=at, revision=head.revision + 1)
-    return (replace(moved, updated_at=at) if isinstance(moved, Model) else moved), event
+    body: dict[str, Any] = {
+        "model": head.name if isinstance(head, Model) else "",
+        "sequence": head.sequence + 1,
+        "at": at,
+        "actor": actor.name,
+        "action": action,
+        "subject": subject,
+        "before": plain(before),
+        "after": plain(after),
+        "reason": reason,
+        "request_id": request_id,
+        "previous_hash": head.head or GENESIS,
+    }
+    event = Event(**body, hash=_hash(body))
+    moved: dict[str, Any] = {"sequence": event.sequence, "head": event.hash, "head_at": at}
+    if isinstance(head, Model):
+        moved["updated_at"] = at
+    return replace(head, **moved, revision=head.revision + 1), event
 
 
 def moves(event: Event) -> tuple[Move, ...]:

@@ -7,8 +7,9 @@ says what follows from it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from modelyard.domain.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

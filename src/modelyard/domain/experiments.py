@@ -6,9 +6,10 @@ An experiment's configuration never changes; only its end is added. Outcomes are
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import NotFound
 
 

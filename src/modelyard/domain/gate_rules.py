@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Final
 
 from modelyard.domain import card as cards
 from modelyard.domain import signature_given, signature_verdict
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import InvalidInput, NotFound
 from modelyard.domain.metrics import direction, latest, number, qualified, resolve
 from modelyard.domain.promotion_case import Finding, PromotionCase, Requirement

@@ -8,9 +8,10 @@ verdict. Whatever a rule needs and does not find fails it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import GateRefused, InvalidInput, InvalidPolicy
 from modelyard.domain.gate_rules import KINDS, METRIC_KINDS, scan_verdict
 from modelyard.domain.promotion_case import PromotionCase, Requirement, Source

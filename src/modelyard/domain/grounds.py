@@ -7,10 +7,11 @@ numbers of examples; then means with their spread. Numbers from different data a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from modelyard.domain import results
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.evidence import Evidence, Means, Proportions
 from modelyard.domain.metrics import place, places
 from modelyard.domain.records import Metric, ModelVersion

@@ -15,11 +15,12 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from modelyard.domain import manifest
 from modelyard.domain.canonical import SAFE_INTEGER, canonical, sha256
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import InvalidInput
 from modelyard.domain.names import check_digest
 from modelyard.domain.records import Model, ModelVersion

@@ -7,10 +7,10 @@ table.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import InvalidInput, InvalidPolicy, TransitionNotAllowed
 from modelyard.domain.records import ModelStage
 from modelyard.domain.spelling import hint, quoted

@@ -7,10 +7,10 @@ another version or the name of something outside. Only ``used_by`` points the ot
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from modelyard.domain.canonical import canonical, plain
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import InvalidInput
 from modelyard.domain.records import LineageEdge
 from modelyard.domain.spelling import hint, quoted

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Literal, TypeAlias
 
 from modelyard.domain import lineage_text
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import InvalidInput
 from modelyard.domain.lineage import KINDS, VERSION, thing
 from modelyard.domain.lineage_nodes import GraphEdge, LineageNode, Thing

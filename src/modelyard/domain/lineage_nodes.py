@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from modelyard.domain.dataclass import dataclass
 
 Thing: TypeAlias = tuple[str, str]
 """``("version", <model_id>)``, ``("dataset", "s3://data")`` ...: what a node stands for."""

@@ -7,12 +7,12 @@ the version's frozen facts at any time, which is how ``fsck`` checks them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from modelyard.domain.canonical import canonical, fingerprint, sha256, utc_text
-from modelyard.domain.records import FileEntry, ModelVersion
+from modelyard.domain.canonical import canonical, composed, fingerprint, sha256, utc_text
+from modelyard.domain.dataclass import dataclass
+from modelyard.domain.records import EMPTY, FileEntry, ModelVersion
 
 MANIFEST_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
 ARTIFACT_TYPE: Final = "application/vnd.cncf.model.manifest.v1+json"
@@ -21,6 +21,19 @@ LAYER_TYPES: Final = {
     "model": "application/vnd.cncf.model.weight.v1.raw",
     "artifact": "application/vnd.cncf.model.doc.v1.raw",
 }
+FACTS: Final = (
+    "model_id",
+    "number",
+    "framework",
+    "flavor",
+    "hyperparams",
+    "signature",
+    "environment",
+    "data_lineage",
+    "lineage",
+    "parent",
+)
+"""Fields of a version that our own block of the config has."""
 EMPTY_LAYER: Final = {
     "mediaType": "application/vnd.oci.empty.v1+json",
     "digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
@@ -42,9 +55,14 @@ def content_digest(files: Iterable[FileEntry]) -> str:
     return fingerprint(sorted([f.path, f.size, f.digest] for f in files))
 
 
-def build(version: ModelVersion) -> Manifest:
-    """Manifest and config of a version whose number and label are decided."""
-    config = canonical(_config(version))
+def build(version: ModelVersion, ready: Mapping[str, bytes] = EMPTY) -> Manifest:
+    """Manifest and config of a version whose number and label are decided.
+
+    Args:
+        version: All but its digests.
+        ready: The canonical form of some of its ``FACTS``, by name: what was made before others had to wait.
+    """
+    config = _config(version, ready)
     document = {
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,
@@ -68,9 +86,9 @@ def _layer(entry: FileEntry) -> dict[str, Any]:
     }
 
 
-def _config(version: ModelVersion) -> dict[str, Any]:
+def _config(version: ModelVersion, ready: Mapping[str, bytes]) -> bytes:
     """ModelPack's three blocks, plus ours under one vendor key."""
-    return {
+    blocks = {
         "descriptor": {
             "createdAt": utc_text(version.created_at),
             "authors": [version.created_by],
@@ -82,16 +100,8 @@ def _config(version: ModelVersion) -> dict[str, Any]:
             "format": version.flavor.name if version.flavor else "",
         },
         "modelfs": {"type": "layers", "diffIds": [f.digest for f in version.files]},
-        "io.modelyard": {
-            "model_id": version.model_id,
-            "number": version.number,
-            "framework": version.framework,
-            "flavor": version.flavor,
-            "hyperparams": version.hyperparams,
-            "signature": version.signature,
-            "environment": version.environment,
-            "data_lineage": version.data_lineage,
-            "lineage": version.lineage,
-            "parent": version.parent,
-        },
     }
+    ours = {name: ready.get(name) or canonical(getattr(version, name)) for name in FACTS}
+    return composed(
+        {**{name: canonical(block) for name, block in blocks.items()}, "io.modelyard": composed(ours)}
+    )

@@ -172,6 +172,8 @@ def check_key(text: str, what: str = "key") -> str:
     Raises:
         InvalidName: Empty, longer, or with control, bidirectional or other unprintable characters.
     """
+    if type(text) is str and text.isascii() and text.isprintable() and 1 <= len(text) <= KEY_LENGTH:
+        return text  # nearly always, and a version has thirty of them
     clean = _nfc(text, what, KEY_LENGTH)
     if not 1 <= len(clean) <= KEY_LENGTH:
         raise _bad(what, clean, f"1 to {KEY_LENGTH} characters", str(len(clean)), "Change its length")

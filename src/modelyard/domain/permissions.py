@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Final, TypeVar
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import InvalidInput, PermissionDenied
 from modelyard.domain.names import fold
 from modelyard.domain.records import Actor, ModelStage

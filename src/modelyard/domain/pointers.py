@@ -6,10 +6,11 @@ Purely: a ``Board`` is laid out from what was read, moves are made on it, and it
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Any, Final
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.records import Actor, Alias, Model, ModelStage, ModelVersion, Move
 
 TRACKED: Final = (ModelStage.TESTING, ModelStage.STAGING, ModelStage.PRODUCTION)

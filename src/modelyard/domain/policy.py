@@ -7,11 +7,12 @@ error when the policy is saved, not a gate that never closes.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Final
 
 from modelyard.domain import card as cards
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import InvalidInput, InvalidPolicy
 from modelyard.domain.gates import METRIC_KINDS, Requirement, parse_requirements
 from modelyard.domain.lifecycle import TABLES, Table, parse_table

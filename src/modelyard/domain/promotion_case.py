@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
 from modelyard.domain.card import DEFAULT_FIELDS
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.records import JSON, ModelStage, ModelVersion
 
 Source: TypeAlias = Literal["policy", "caller", "registry"]

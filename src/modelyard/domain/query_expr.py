@@ -5,9 +5,10 @@ What they mean is defined once, by ``query_eval.evaluate``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
+
+from modelyard.domain.dataclass import dataclass
 
 Value: TypeAlias = str | bool | int | float | datetime
 """What a field is compared with. Times are aware and in UTC, numbers finite."""

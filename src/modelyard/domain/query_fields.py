@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.query_expr import Field, Value
 from modelyard.domain.records import ModelStage
 from modelyard.domain.spelling import hint

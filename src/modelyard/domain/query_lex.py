@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final, NoReturn
 from unicodedata import normalize
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import InvalidInput, InvalidQuery
 from modelyard.domain.names import check_key
 from modelyard.domain.text import INVISIBLE, shown, storable_problem

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import QuotaExceeded
 
 MOST_NAMES: Final = 10_000

@@ -7,10 +7,12 @@ JSON-like fields hold only ``None``, ``bool``, ``int``, ``float`` (finite), ``st
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from modelyard.domain.dataclass import dataclass
 
 if TYPE_CHECKING:
     from modelyard.domain.policy import Policy

@@ -21,11 +21,11 @@ label has a ref, and ``parse(str(ref)) == ref``.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from unicodedata import normalize
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import InvalidInput, InvalidRef
 from modelyard.domain.names import STAGES, check_digest, check_label, check_model_name, is_id
 from modelyard.domain.text import fold, shown, storable_problem

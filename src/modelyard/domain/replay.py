@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Final
 
 from modelyard.domain import lineage, metrics, policy, versioning
 from modelyard.domain.canonical import canonical
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import InvalidInput
 from modelyard.domain.pointers import TRACKED
 from modelyard.domain.records import Event, Model, ModelStage, ModelVersion

@@ -18,9 +18,9 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import InvalidInput
 from modelyard.domain.evidence import PairedOutcomes, PairedScores
 from modelyard.domain.metrics import check_name

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.records import ModelStage, ModelVersion
 
 _DAY = timedelta(days=1)

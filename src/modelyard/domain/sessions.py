@@ -12,11 +12,11 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from modelyard.domain.canonical import fingerprint
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import NotAuthenticated
 from modelyard.domain.permissions import Grant
 from modelyard.domain.records import Actor

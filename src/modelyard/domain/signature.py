@@ -6,10 +6,11 @@ The JSON form, kept with each version, is what `Signature.to_mapping` writes and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from modelyard.domain.canonical import SAFE_INTEGER, canonical
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import InvalidInput
 from modelyard.domain.records import JSON
 from modelyard.domain.spelling import hint, quoted

@@ -9,10 +9,10 @@ identical to what was stated.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from modelyard.domain.canonical import canonical
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import InvalidInput
 from modelyard.domain.records import JSON, ModelVersion
 from modelyard.domain.signature import FREE, Field, Param, Signature

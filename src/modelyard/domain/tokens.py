@@ -12,10 +12,10 @@ import hashlib
 import hmac
 import re
 import zlib
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import InvalidInput, NotAuthenticated
 from modelyard.domain.permissions import Grant
 from modelyard.domain.records import Actor

@@ -9,21 +9,13 @@ from typing import Any, Final
 from modelyard.domain.errors import InvalidInput, NotSupported
 from modelyard.domain.records import FlavorRecord
 from modelyard.flavors import capture, guard, lightgbm, onnx, plugins, xgboost
-from modelyard.flavors.catboost import CatboostFlavor
-from modelyard.flavors.joblib import JoblibFlavor
-from modelyard.flavors.keras import KerasFlavor
 from modelyard.flavors.mlflow import MlflowFlavor
-from modelyard.flavors.numpy import NumpyFlavor
-from modelyard.flavors.pickle import PickleFlavor
-from modelyard.flavors.raw import DirectoryFlavor, FileFlavor
-from modelyard.flavors.safetensors import SafetensorsFlavor
-from modelyard.flavors.skops import SkopsFlavor
+from modelyard.flavors.named import BUILT_IN, built_in
+from modelyard.flavors.named import by_name as by_name
+from modelyard.flavors.named import load as load
 from modelyard.flavors.spacy import SpacyFlavor
-from modelyard.flavors.statsmodels import StatsmodelsFlavor
-from modelyard.flavors.torch import TorchFlavor
-from modelyard.flavors.torch_programs import TorchExportFlavor, TorchPickleFlavor, TorchScriptFlavor
 from modelyard.flavors.transformers import TransformersFlavor
-from modelyard.ports.flavors import Flavor, Trust
+from modelyard.ports.flavors import Flavor
 from modelyard.scanning import sniff
 from modelyard.scanning.compression import inflated
 from modelyard.scanning.findings import Unreadable
@@ -31,42 +23,15 @@ from modelyard.scanning.scanner import TracingScanner
 from modelyard.scanning.symbols import WRAPPER
 
 
-def _of_file(path: Path) -> FlavorRecord:
-    return flavor_of_file(path)
-
-
 def _of_directory(path: Path) -> FlavorRecord:
     """What an MLflow directory may hold: no other of its kind, so that nesting ends."""
     return _known_directory(path) or FlavorRecord(name="directory")
 
 
-def _by_name(name: str) -> Flavor:
-    return by_name(name)
+def mlflow_flavor() -> MlflowFlavor:
+    """The flavor of MLflow's directories, which hold a model of any other."""
+    return MlflowFlavor(of_file=flavor_of_file, of_directory=_of_directory, by_name=by_name)
 
-
-BUILT_IN: Final[tuple[Flavor, ...]] = (
-    FileFlavor(),
-    DirectoryFlavor(),
-    xgboost.XgboostFlavor(),
-    lightgbm.LightgbmFlavor(),
-    CatboostFlavor(),
-    onnx.OnnxFlavor(),
-    StatsmodelsFlavor(),
-    KerasFlavor(),  # before torch, on which a Keras model may be built, as one of transformers always is
-    TransformersFlavor(),
-    SpacyFlavor(),
-    TorchScriptFlavor(),
-    TorchExportFlavor(),
-    TorchFlavor(),
-    TorchPickleFlavor(),
-    MlflowFlavor(of_file=_of_file, of_directory=_of_directory, by_name=_by_name),
-    JoblibFlavor(),
-    SafetensorsFlavor(),
-    NumpyFlavor(),
-    SkopsFlavor(),
-    PickleFlavor(),
-)
-"""In the order in which they are asked; pickle takes everything and so comes last."""
 
 _BY_FORMAT: Final = {
     "joblib": "joblib",
@@ -114,59 +79,16 @@ def flavor_for(model: object, serialization_format: str | None = None) -> Flavor
         return by_name(serialization_format)
     except NotSupported as error:
         raise InvalidInput(
-            f"serialization_format={serialization_format!r} is not known; give one of {', '.join(_names())}"
+            f"serialization_format={serialization_format!r} is not known; give one of {', '.join(sorted(BUILT_IN))}"
         ) from error
-
-
-def by_name(name: str) -> Flavor:
-    """The flavor that reads what was written under this name.
-
-    Raises:
-        NotSupported: Neither built in nor installed.
-    """
-    for flavor in BUILT_IN:
-        if flavor.name == name:
-            return flavor
-    if (installed := plugins.named(name, taken=_names())) is not None:
-        return installed
-    raise NotSupported(
-        f"flavor {name!r} is not known here; built in are {', '.join(_names())}; "
-        f"installed beside them: {', '.join(plugins.names(taken=_names())) or 'none'}"
-    )
-
-
-def load(directory: Path, record: FlavorRecord, trust: Trust, form: str = "") -> Any:
-    """Build a model from verified files by the flavor that wrote them.
-
-    Args:
-        directory: The version's files.
-        record: How they were written.
-        trust: What may be looked up.
-        form: One of the flavor's ``forms``, for example ``session``; empty for what was saved.
-
-    Raises:
-        InvalidInput: The flavor has no such form.
-        LoadRefused: Something is not trusted, or not what the record says.
-        NotSupported: The flavor is not known here.
-    """
-    flavor: Any = by_name(record.name)
-    if not form:
-        return flavor.load(directory, record, trust)
-    known = getattr(flavor, "forms", ())
-    if form not in known:
-        others = f"as {' or '.join(map(repr, known))}" if known else "in no other form"
-        raise InvalidInput(
-            f"form={form!r}: a model of flavor {record.name!r} can be had {others}; leave form out for what was saved"
-        )
-    return flavor.load(directory, record, trust, form=form)
 
 
 def _natural(model: object) -> Flavor:
     """The first built-in flavor that takes the object for its own; plug-ins come before what takes everything."""
-    found = next(flavor for flavor in BUILT_IN if flavor.accepts(model))
-    if found is not BUILT_IN[-1] or not capture.framework_of(model):
+    found = next(flavor for flavor in map(built_in, BUILT_IN) if flavor.accepts(model))
+    if found.name != BUILT_IN[-1] or not capture.framework_of(model):
         return found
-    return plugins.accepting(model, taken=_names()) or found
+    return plugins.accepting(model, taken=BUILT_IN) or found
 
 
 def flavor_of_path(path: Path, wanted: str | None = None) -> FlavorRecord:
@@ -186,7 +108,7 @@ def flavor_of_path(path: Path, wanted: str | None = None) -> FlavorRecord:
     flavor = flavor_for(path, wanted)
     if wanted in ("file", "directory") and flavor.accepts(path):
         return FlavorRecord(name=wanted, entry="." if path.is_dir() else path.name)
-    if wanted in _names() and {wanted, found.name} != {"joblib", "pickle"}:
+    if wanted in BUILT_IN and {wanted, found.name} != {"joblib", "pickle"}:
         raise InvalidInput(
             f"serialization_format={wanted!r}: by its content {str(path)!r} is of format {found.name!r}; "
             "leave it out, or say 'file' to keep a file as it is"
@@ -255,7 +177,3 @@ def _is_packed_pickle(path: Path, method: str) -> bool:
     except Unreadable:
         return False
     return len(head) > 1 and head[0] == 0x80 and head[1] <= 5
-
-
-def _names() -> list[str]:
-    return sorted(flavor.name for flavor in BUILT_IN)

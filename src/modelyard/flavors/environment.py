@@ -50,6 +50,12 @@ def dependencies(roots: Iterable[str]) -> dict[str, str]:
 
     What a requirement's marker leaves out here is not installed, and so not in the answer.
     """
+    return dict(_dependencies(frozenset(roots)))
+
+
+@cache
+def _dependencies(roots: frozenset[str]) -> dict[str, str]:
+    """Kept, as what is installed is: every model of a kind has the same roots."""
     known = {_key(name) for name in roots}
     waiting, found = list(roots), dict[str, str]()
     while waiting:

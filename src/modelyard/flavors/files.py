@@ -8,7 +8,6 @@ from modelyard.domain.errors import InvalidInput, LoadRefused
 from modelyard.domain.records import FlavorRecord, ScanReport
 from modelyard.flavors import guard
 from modelyard.ports.flavors import Trust
-from modelyard.scanning.scanner import TracingScanner
 
 
 def entry_of(directory: Path, record: FlavorRecord) -> Path:
@@ -36,6 +35,8 @@ def names_in(path: Path) -> tuple[str, ...]:
 
 def judged(path: Path) -> ScanReport:
     """What the scanner says of a file."""
+    from modelyard.scanning.scanner import TracingScanner  # every format: nothing for loading a pickle
+
     with path.open("rb") as file:
         return TracingScanner().scan(file, size=path.stat().st_size)
 

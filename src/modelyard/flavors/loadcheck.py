@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.domain.records import FlavorRecord
-from modelyard.flavors import detect, environment
+from modelyard.flavors import environment, named
 from modelyard.ports.flavors import Trust
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def child() -> None:
     record = FlavorRecord(**{**order["record"], "globals": tuple(order["record"]["globals"])})
     error = ""
     try:
-        detect.by_name(record.name).load(Path(order["directory"]), record, Trust(**order["trust"]))
+        named.by_name(record.name).load(Path(order["directory"]), record, Trust(**order["trust"]))
     except BaseException as problem:
         error = f"{type(problem).__name__}: {problem}"
     answer.write(json.dumps({"error": error}) + "\n")

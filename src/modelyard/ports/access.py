@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.permissions import Action, Grant, Principal
 from modelyard.domain.records import Actor, ModelStage
 from modelyard.domain.sessions import Person

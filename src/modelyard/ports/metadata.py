@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeAlias, TypeVar, overload
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.experiments import Experiment, Exposure, Outcome, OutcomeTally
 from modelyard.domain.query import Expr, Order
 from modelyard.domain.records import Blob, Event, Model, ModelVersion, Move, Receipt, Registry, Source

@@ -19,3 +19,7 @@ class Scanner(Protocol):
     def scan(self, stream: BinaryIO, *, size: int) -> ScanReport:
         """Judge a seekable binary stream of ``size`` bytes. Memory stays bounded whatever the input."""
         ...
+
+    def recall(self, digest: str) -> ScanReport | None:
+        """The verdict on the bytes of a digest, if this process gave it lately; ``None`` says nothing about them."""
+        ...

@@ -9,7 +9,7 @@ A *ref* is a reference as in ``domain.refs``: ``fraud``, ``fraud:1.4.0``, ``frau
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +28,7 @@ from modelyard.domain.answers import (
     Stats,
 )
 from modelyard.domain.compare import Comparison
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.experiments import Experiment, Exposure, Outcome
 from modelyard.domain.lineage_graph import LineageGraph
 from modelyard.domain.records import (
@@ -374,6 +375,9 @@ class Bundle:
 
 Progress = Callable[[int], None]
 """Called with the number of bytes done since the last call."""
+
+ProgressFactory = Callable[[str, int], Progress]
+"""Told a title and the bytes in all, gives what is told of each piece."""
 
 
 class RegistryService(Protocol):
