@@ -9,7 +9,16 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelyard.domain.canonical import SAFE_INTEGER, canonical, fingerprint, plain, sha256, utc_text, utc_time
+from modelyard.domain.canonical import (
+    SAFE_INTEGER,
+    canonical,
+    composed,
+    fingerprint,
+    plain,
+    sha256,
+    utc_text,
+    utc_time,
+)
 from modelyard.domain.records import Actor, FileEntry, ModelStage
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -44,6 +53,16 @@ def test_odd_floats_are_written_as_ecmascript_writes_them(number):
 def test_keys_are_sorted_by_utf_16_units(keys):
     value = dict.fromkeys(keys, 1)
     assert canonical(value) == rfc8785.dumps(value)
+
+
+@given(st.floats(1e-8, 1e-2))
+def test_small_fractions_are_written_as_ecmascript_writes_them(number):
+    assert canonical({"a": number}) == rfc8785.dumps({"a": number})
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z_.]{1,9}", fullmatch=True), JSON))
+def test_an_object_may_be_composed_of_members_in_canonical_form(members):
+    assert composed({name: canonical(value) for name, value in members.items()}) == canonical(members)
 
 
 @given(st.integers())

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelyard.domain import manifest
+from modelyard.domain.canonical import canonical
 from modelyard.domain.records import (
     Check,
     FileEntry,
@@ -112,6 +113,12 @@ def test_another_file_is_another_content(change):
 def test_the_order_in_which_files_are_named_does_not_matter(files, chance):
     shuffled = chance.sample(files, len(files))
     assert manifest.content_digest(shuffled) == manifest.content_digest(files)
+
+
+def test_facts_made_ready_before_change_nothing():
+    version = replace(VERSION, **FROZEN)
+    ready = {fact: canonical(getattr(version, fact)) for fact in ("flavor", "hyperparams", "signature")}
+    assert manifest.build(version, ready) == manifest.build(version)
 
 
 def test_the_documents_are_an_oci_manifest_and_its_config():

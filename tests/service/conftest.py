@@ -8,9 +8,17 @@ from modelyard.adapters.blobs.memory import MemoryBlobs
 from modelyard.adapters.metadata.memory import MemoryMetadata
 from modelyard.domain.records import Actor, Registry
 from modelyard.ports.metadata import Changes, Put
+from modelyard.scanning import scanner, twins
 from modelyard.scanning.scanner import TracingScanner
 from modelyard.service.local import LocalService
 from modelyard.testing.clock import SettableClock
+
+
+@pytest.fixture(autouse=True)
+def no_verdicts() -> None:
+    """What a test scans was scanned by no test before it."""
+    scanner._REMEMBERED.clear()
+    twins._TWINS.clear()
 
 
 @pytest.fixture

@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.adapters.blobs.faults import storage_errors
-from modelyard.client.pack import ProgressFactory
 from modelyard.domain.answers import Rollback
 from modelyard.domain.errors import AlreadyExists, LoadRefused, NotFound
 from modelyard.domain.names import check_path
 from modelyard.domain.records import FlavorRecord, ModelVersion, ScanReport
-from modelyard.flavors import detect, loadcheck, origin
+from modelyard.flavors import named, origin
 from modelyard.ports.flavors import Trust
-from modelyard.ports.service import RegistryService, RollBack
+from modelyard.ports.service import ProgressFactory, RegistryService, RollBack
 from modelyard.scanning import rules
 from modelyard.settings import Settings
 
 _FIELDS = tuple(field.name for field in fields(ModelVersion))
 _VALUES = attrgetter(*_FIELDS)
+_PUT = {name: getattr(ModelVersion, name).__set__ for name in _FIELDS}
 RAW = ("file", "directory")
 """Flavors whose load gives a path, so the files have to stay."""
 
@@ -44,9 +44,9 @@ def locate(service: RegistryService, version: ModelVersion) -> ModelVersion:
 def placed(version: ModelVersion, path: str) -> ModelVersion:
     """``replace(version, artifact_path=path)`` at half its price, which a list pays for every version."""
     copy = object.__new__(ModelVersion)
-    for name, value in zip(_FIELDS, _VALUES(version), strict=True):
-        object.__setattr__(copy, name, value)
-    object.__setattr__(copy, "artifact_path", path)
+    for put, value in zip(_PUT.values(), _VALUES(version), strict=True):
+        put(copy, value)
+    _PUT["artifact_path"](copy, path)
     return copy
 
 
@@ -63,11 +63,11 @@ def load(
     record = _loadable(version)
     allowance = _trust(version, record, settings, trust)
     if record.name in RAW:
-        return detect.load(_kept(service, version, progress), record, allowance, form)
+        return named.load(_kept(service, version, progress), record, allowance, form)
     _compare(service, version)
     with _folder(service, version, record, progress) as folder:
         try:
-            return detect.load(folder, record, allowance, form)
+            return named.load(folder, record, allowance, form)
         except LoadRefused as refused:
             raise _advised(refused, service.get_model(version.name).policy.trust) from refused
 
@@ -270,6 +270,8 @@ def check(
     service: RegistryService, version: ModelVersion, settings: Settings, trust: tuple[str, ...] = ()
 ) -> dict[str, Any] | None:
     """Load a version in a subprocess and say how that went; ``None`` if it has nothing to load."""
+    from modelyard.flavors import loadcheck
+
     if version.flavor is None or not version.files or version.flavor.name in RAW:
         return None
     try:

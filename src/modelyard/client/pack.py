@@ -6,7 +6,7 @@ import mimetypes
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,13 +19,12 @@ from modelyard.domain.errors import BlobNotFound, InvalidInput, InvalidPath
 from modelyard.domain.records import FileEntry, FlavorRecord, ModelVersion
 from modelyard.flavors import detect, environment, origin
 from modelyard.ports.flavors import SaveOptions
-from modelyard.ports.service import CreateVersion, Progress, RegistryService
+from modelyard.ports.service import CreateVersion, RegistryService
+from modelyard.ports.service import ProgressFactory as ProgressFactory
 from modelyard.settings import Settings
 
 UPLOADS = 3
 """Tries at uploading what a collector took away between upload and registration."""
-
-ProgressFactory = Callable[[str, int], Progress]
 
 
 @dataclass(slots=True)
@@ -208,11 +207,12 @@ def upload_and_create(
     service: RegistryService, package: Package, request: CreateVersion, progress: ProgressFactory | None
 ) -> ModelVersion:
     """Upload what is missing and register; upload again if a collector came in between."""
+    environment: dict[str, Any] | None = None
     for attempt in range(UPLOADS):
         files = upload(service, package, progress)
-        if attempt == 0:  # after the upload: looking for the code commit goes on beside it
-            request = replace(request, environment=package.environment())
-        ready = replace(request, files=files, flavor=with_origin(package, files))
+        if environment is None:  # after the upload: looking for the code commit goes on beside it
+            environment = package.environment()
+        ready = replace(request, environment=environment, files=files, flavor=with_origin(package, files))
         try:
             return service.create_version(ready)
         except BlobNotFound:

@@ -98,7 +98,10 @@ class Machine:
 
     def number(self, width: int) -> int:
         """An unsigned little-endian argument."""
-        return int.from_bytes(self.take(width), "little")
+        data = self.read(width)
+        if len(data) != width:
+            raise Unreadable("truncated pickle")
+        return data[0] if width == 1 else int.from_bytes(data, "little")
 
     def line(self) -> bytes:
         """A text argument up to its newline, which is not returned."""

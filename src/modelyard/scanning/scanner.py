@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import BinaryIO, Final
 
 from modelyard.domain.records import ScanReport
-from modelyard.scanning import keras, rules, skops, sniff, tars, torchzip, zips
+from modelyard.scanning import keras, rules, skops, sniff, tars, torchzip, twins, zips
 from modelyard.scanning.arrays import scan_npy, scan_safetensors
 from modelyard.scanning.boosters import scan_catboost, scan_xgboost
 from modelyard.scanning.compression import inflated
@@ -58,7 +58,7 @@ class TracingScanner:
         content = stream.read(size)
         key = (self.ruleset, hashlib.sha256(content).digest())
         if (known := _REMEMBERED.get(key)) is None:
-            known = self._judge(io.BytesIO(content), len(content))
+            known = self._judge_whole(content)
             if known.verdict == "error":
                 return known
             if len(_REMEMBERED) >= REMEMBERED:
@@ -66,10 +66,33 @@ class TracingScanner:
             _REMEMBERED[key] = known
         return known
 
+    def recall(self, digest: str) -> ScanReport | None:
+        """The verdict on bytes that hash to ``sha256:<hex>``, if they were small and judged lately.
+
+        Who knows the digest of what is stored need not read it to ask again.
+        """
+        return _REMEMBERED.get((self.ruleset, bytes.fromhex(digest.removeprefix("sha256:"))))
+
+    def _judge_whole(self, content: bytes) -> ScanReport:
+        """Judge what is in memory, or tell the verdict on its twin; a plain pickle is the only kind that has one."""
+        if sniff.sniff(content[: sniff.HEAD], len(content)) != "pickle":
+            return self._judge(io.BytesIO(content), len(content))
+        if (known := twins.verdict_like(content, self.ruleset)) is not None:
+            return known
+        source = Source(io.BytesIO(content), len(content))
+        source.skipped = []
+        report = self._judge_source(source)
+        if source.skipped and report.verdict != "error":
+            twins.remember(content, tuple(source.skipped), report)
+        return report
+
     def _judge(self, stream: BinaryIO, size: int) -> ScanReport:
+        return self._judge_source(over(stream, size))
+
+    def _judge_source(self, source: Source) -> ScanReport:
         findings = Findings()
         try:
-            format_, kind = Inspection(findings).blob(over(stream, size), depth=0)
+            format_, kind = Inspection(findings).blob(source, depth=0)
         except Exception as error:
             report = findings.report(format_="unknown", kind="unknown")
             reasons = (f"the scanner failed: {type(error).__name__}", *report.reasons)

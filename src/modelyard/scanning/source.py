@@ -50,15 +50,19 @@ class Source:
         stream: Buffered, at the position to start from.
         size: Bytes in all if the stream is seekable; ``None`` if it is being decompressed, where skipping means
             reading in small pieces.
+
+    Attributes:
+        skipped: A list in which to note what is skipped in a seekable stream, as start and length; ``None``: nowhere.
     """
 
-    __slots__ = ("read", "readline", "size", "stream")
+    __slots__ = ("read", "readline", "size", "skipped", "stream")
 
     def __init__(self, stream: BinaryIO, size: int | None):
         self.stream = stream
         self.size = size
         self.read = stream.read
         self.readline = stream.readline
+        self.skipped: list[tuple[int, int]] | None = None
 
     def tell(self) -> int:
         """Bytes from the start of the stream."""
@@ -80,8 +84,11 @@ class Source:
             Unreadable: The stream ends before that.
         """
         if self.size is not None:
-            if count > self.size - self.stream.tell():
+            at = self.stream.tell()
+            if count > self.size - at:
                 raise Unreadable("truncated: data ends before it is complete")
+            if self.skipped is not None:
+                self.skipped.append((at, count))
             self.stream.seek(count, io.SEEK_CUR)
             return
         while count > 0:

@@ -66,6 +66,7 @@ from modelyard.service import (
 from modelyard.service.access import ServiceAccess
 from modelyard.service.draft import Again, Draft
 from modelyard.service.reasons import with_reason
+from modelyard.service.recent import Recent
 
 T = TypeVar("T")
 LOG = logging.getLogger("modelyard")
@@ -129,6 +130,7 @@ class LocalService:
         self.quotas = quotas
         self.beneath = self
         """The registry itself, where this is a view of what it will be (``over``): for what is done at once."""
+        self.recent = Recent()
         self._closed = False
         self._crowd = Crowd()
         self.access: Access = access or ServiceAccess(self)
@@ -146,7 +148,7 @@ class LocalService:
         return view
 
     def _view(self, store: MetadataStore, blob_store: BlobStore, actor: Actor) -> LocalService:
-        return LocalService(
+        view = LocalService(
             store,
             blob_store,
             self.manifests,
@@ -158,6 +160,8 @@ class LocalService:
             access=self.access,
             quotas=self.quotas,
         )
+        view.recent = self.recent
+        return view
 
     @property
     def crowded(self) -> bool:

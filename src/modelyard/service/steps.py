@@ -72,8 +72,10 @@ def decide(service: LocalService, model: Model, request: CreateVersion) -> tuple
     """
     if request.version is not None:
         return request.version, _of_label(service, model, request, request.version)
-    described = bool(request.signature and model.highest)
-    change = _change(_holder(service, model, model.highest) if described else None, request)
+    comparable = bool(request.signature and model.highest) and not service.recent.has(
+        model, request.signature
+    )
+    change = _change(_holder(service, model, model.highest) if comparable else None, request)
     level = request.bump or (change.found.level if change else "patch")
     label = versioning.next_label(model.highest or None, level)
     if change is None or not change.short(label):

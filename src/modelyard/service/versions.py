@@ -56,6 +56,8 @@ DESCRIPTION_LIMIT = 100_000
 """Characters."""
 FACT_LIMIT = 1_000_000
 """Bytes that a fact such as ``attributes`` has as JSON: it is read and hashed whole; what is larger is a file."""
+FACTS = ("hyperparams", "environment", "data_lineage")
+"""Facts of a request that are any JSON and go into the manifest."""
 FIXED = ("content_digest", "hyperparams", "signature", "data_lineage", "parent", "framework", "algorithm")
 """What a repeated registration is compared by, in the order in which a difference is named."""
 
@@ -71,6 +73,10 @@ class Work:
     receipt: str = ""
     edges: tuple[LineageEdge, ...] = ()
     scans: dict[str, ScanReport] = field(default_factory=dict)
+    ready: Mapping[str, bytes] = field(default_factory=dict)
+    """Facts of the manifest in their canonical form."""
+    after: Model | None = None
+    """The model as the last decision leaves it, if the new version has the highest label in it."""
 
 
 def create(service: LocalService, request: CreateVersion) -> ModelVersion:
@@ -80,6 +86,8 @@ def create(service: LocalService, request: CreateVersion) -> ModelVersion:
     if service.crowded:
         blobs.foresee(service, work.request.files, work.scans)
     version = service.decide(lambda: decide(service, work))
+    if work.after is not None:
+        service.recent.note(work.after, work.request.signature)
     house(service, version)
     return version
 
@@ -90,11 +98,16 @@ def begin(service: LocalService, request: CreateVersion) -> Work:
     Raises:
         InvalidInput: Something given is wrong by itself.
     """
-    request = replace(request, signature=_signature(request))
+    _check_types(request)
+    own = {fact: _plain(getattr(request, fact), fact) for fact in FACTS}
+    request = replace(request, signature=_signature(request), **own)
+    name = _check(request)
+    ready = {fact: check_json(getattr(request, fact), fact) for fact in FACTS}
     actor = service.actor.name
     return Work(
         request=request,
-        name=_check(request),
+        name=name,
+        ready={**ready, "signature": canonical(request.signature), "flavor": canonical(request.flavor)},
         model_id=service.clock.new_id(),
         asked=_asked(request) if request.idempotency_key else "",
         receipt=f"{leftovers.IDEMPOTENCY}{len(actor)}:{actor}:{request.idempotency_key}",
@@ -118,9 +131,8 @@ def _signature(request: CreateVersion) -> dict[str, Any] | None:
 
 
 def _check(request: CreateVersion) -> str:
-    """Everything that can be wrong by itself; returns the model's name in its one spelling."""
+    """What can be wrong by itself but for types and ``FACTS``; returns the model's name in its one spelling."""
     name = names.check_model_name(request.name)
-    _check_types(request)
     if request.version is not None:
         names.check_label(request.version)
         if request.bump:
@@ -135,8 +147,7 @@ def _check(request: CreateVersion) -> str:
     check_tags(request.tags)
     for key in (*request.attributes, *request.hyperparams, *request.data_lineage):
         names.check_key(key)
-    for fact in ("attributes", "hyperparams", "data_lineage", "environment"):
-        check_json(getattr(request, fact), fact)
+    check_json(request.attributes, "attributes")
     names.check_text(request.description, DESCRIPTION_LIMIT, "description")
     names.check_text(request.override_reason, REASON_LIMIT, "override_reason")
     return name
@@ -158,18 +169,29 @@ def check_tags(tags: Mapping[str, Any]) -> None:
         names.check_text(value or "", 5_000, f"tag {key!r}")
 
 
-def check_json(value: Any, what: str) -> None:
-    """What is stored as JSON must have a JSON form, so that it can be hashed into the event chain, and a small one."""
-    if not value:
-        return
+def _plain(value: Any, what: str) -> Any:
+    """A copy as plain JSON, which no caller can change any more while it is hashed and stored."""
     try:
-        size = len(canonical(value))
+        return plain(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"{what} may hold JSON values only: {error}") from error
-    if size > FACT_LIMIT:
+
+
+def check_json(value: Any, what: str) -> bytes:
+    """The canonical form of what is stored as JSON, which must have one, to be hashed into the event chain.
+
+    Raises:
+        InvalidInput: It has none, or one of more than ``FACT_LIMIT`` bytes.
+    """
+    try:
+        text = canonical(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput(f"{what} may hold JSON values only: {error}") from error
+    if len(text) > FACT_LIMIT:
         raise InvalidInput(
-            f"{what}: expected at most {FACT_LIMIT} bytes as JSON, found {size}. Attach it as a file instead."
+            f"{what}: expected at most {FACT_LIMIT} bytes as JSON, found {len(text)}. Attach it as a file instead."
         )
+    return text
 
 
 def _asked(request: CreateVersion) -> str:
@@ -185,7 +207,7 @@ def _asked(request: CreateVersion) -> str:
 
 
 def decide(service: LocalService, work: Work) -> tuple[ModelVersion, Draft | None]:
-    request = work.request
+    request, work.after = work.request, None
     receipt = _receipt(service, work)
     if receipt.revision and (known := _answered(service, receipt, work)):
         return known, None
@@ -203,7 +225,8 @@ def decide(service: LocalService, work: Work) -> tuple[ModelVersion, Draft | Non
     board = Board(model=counted, at=now, actor=service.actor)
     board.changed[version.number] = version
     _place(service, board, version, request)
-    draft = _commit(service, board, version, request)
+    moved, draft = _commit(service, board, version, request)
+    work.after = moved if moved.highest == version.version else None
     blobs.write(draft, claimed.rows)
     created = _written(draft, version)
     if request.idempotency_key:
@@ -382,7 +405,7 @@ def _version(
     return replace(
         version,
         content_digest=manifest.content_digest(version.files),
-        digest=manifest.build(version).digest,
+        digest=manifest.build(version, work.ready).digest,
     )
 
 
@@ -430,8 +453,10 @@ def _given(version: ModelVersion) -> Iterator[tuple[str, Any]]:
     yield from ((fact, getattr(version, fact)) for fact in ("description", "card") if getattr(version, fact))
 
 
-def _commit(service: LocalService, board: Board, version: ModelVersion, request: CreateVersion) -> Draft:
-    _, _, draft = change(
+def _commit(
+    service: LocalService, board: Board, version: ModelVersion, request: CreateVersion
+) -> tuple[Model, Draft]:
+    moved, _, draft = change(
         service,
         board.model,
         board.versions(),
@@ -441,7 +466,7 @@ def _commit(service: LocalService, board: Board, version: ModelVersion, request:
         after=board.after,
         reason=request.override_reason,
     )
-    return draft
+    return moved, draft
 
 
 def _written(draft: Draft, version: ModelVersion) -> ModelVersion:
