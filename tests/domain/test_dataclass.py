@@ -183,3 +183,47 @@ def _names(cls: type) -> set[str]:
     """What is behind the methods of a class."""
     methods = (cls.__init__, cls.__repr__, cls.__eq__, cls.__hash__)  # type: ignore[misc]
     return {getattr(method, "__wrapped__", method).__code__.co_name for method in methods}
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"self": "int"}, "cannot be called 'self'"),
+        ({"_put_x": "int"}, "cannot be called '_put_x'"),
+        ({"x": "dataclasses.InitVar[int]"}, "InitVar"),
+        ({"x": dataclasses.InitVar[int]}, "InitVar"),
+    ],
+)
+def test_what_the_written_constructor_cannot_do_is_refused_at_once(fields: dict[str, Any], says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        dataclass(frozen=True, slots=True)(type("Odd", (), {"__annotations__": fields}))
+
+
+def test_a_field_without_a_default_is_an_argument_before_those_that_have_one() -> None:
+    late: Any = {"__annotations__": {"x": "int", "y": "int"}}
+    with pytest.raises(TypeError, match="stands behind one that has"):
+        dataclass(frozen=True, slots=True)(type("Odd", (), {**late, "x": 1}))
+    with pytest.raises(TypeError, match="no argument and has no default"):
+        dataclass(frozen=True, slots=True)(type("Odd", (), {**late, "x": field(init=False)}))
+
+
+def test_one_that_compares_in_its_own_way_can_still_be_hashed_as_with_the_standard_decorator() -> None:
+    def same(self: Any, other: Any) -> bool:
+        return bool(self.x == other.x)
+
+    body = {"__annotations__": {"x": "int"}, "__eq__": same}
+    late: Any = dataclass(frozen=True, slots=True)(type("Own", (), dict(body)))
+    standard: Any = dataclasses.dataclass(frozen=True, slots=True)(type("Own", (), dict(body)))
+    assert hash(late(3)) == hash(standard(3))
+
+
+def test_a_constructor_that_somebody_wrapped_stays_wrapped() -> None:
+    wrapped: Any = dataclass(frozen=True, slots=True)(type("Wrapped", (), {"__annotations__": {"x": "int"}}))
+    plain, calls = wrapped.__init__, []
+
+    def counting(self: Any, x: int) -> None:
+        calls.append(x)
+        plain(self, x)
+
+    wrapped.__init__ = counting
+    assert [wrapped(1).x, wrapped(2).x, wrapped(3).x] == calls

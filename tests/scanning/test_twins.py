@@ -63,6 +63,15 @@ def model(fill: float) -> bytes:
     return dumped({"coef": numpy.full(5, fill), "names": numpy.array(["a", None], dtype=object), "tol": 1})
 
 
+def test_a_pickle_in_more_pieces_than_are_kept_is_judged_and_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(twins, "_TWINS", kept := {})
+    for count in (twins.MOST_SPANS, twins.MOST_SPANS + 1):
+        assert verdict(b"\x80\x04" + b"C\x01a0" * count + b"C\x000" * 5000 + b"N.").verdict == "clean"
+        assert len(kept) == 1
+
+
 def test_content_that_differs_in_the_data_of_an_array_is_a_twin_and_is_not_followed_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -31,7 +31,12 @@ def own_cache(tmp_path, monkeypatch):
 
 def bucket(place, **given) -> dict:
     """The section ``storage`` for a bucket of the S3 server."""
-    s3 = {"bucket": place.bucket, "prefix": uuid.uuid4().hex, "endpoint_url": place.endpoint, **given}
+    s3 = {
+        "bucket": place.bucket,
+        "prefix": f"try-{uuid.uuid4().hex}",
+        "endpoint_url": place.endpoint,
+        **given,
+    }
     keys = {"access_key": place.secrets["access_key_id"], "secret_key": place.secrets["secret_access_key"]}
     return {"storage": {"backend": "s3", "s3": keys | s3}}
 

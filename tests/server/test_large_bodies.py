@@ -152,6 +152,12 @@ def test_a_length_beside_chunks_is_refused(server) -> None:
         assert connection.recv(65536).startswith(b"HTTP/1.1 400")
 
 
+def test_a_request_for_another_protocol_is_answered_though_its_body_never_comes(server) -> None:
+    with raw(server.port) as connection:
+        connection.sendall(head(3 * LARGE, more="Connection: Upgrade\r\nUpgrade: h2c\r\n"))
+        assert answered(connection, digest(b"")).startswith(b"HTTP/1.1 200")
+
+
 def test_it_is_the_same_over_tls(tmp_path, taker) -> None:
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     words = [

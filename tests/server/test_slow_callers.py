@@ -23,6 +23,10 @@ async def swallow(call):
     return Response(b"done")
 
 
+async def glance(call):
+    return Response(b"unread")
+
+
 async def pour(call):
     async def pieces():
         for _ in range(64):
@@ -35,6 +39,7 @@ async def pour(call):
 def server(tmp_path):
     more = (
         Route(method="PUT", path="/swallow", action=PUBLIC, handler=swallow),
+        Route(method="PUT", path="/glance", action=PUBLIC, handler=glance),
         Route(method="GET", path="/pour", action=PUBLIC, handler=pour),
     )
     with on_a_thread(tmp_path / "registry", Plan(authenticate=False, limits=LIMITS), more) as process:
@@ -73,6 +78,17 @@ def closed_after(connection, words=b"", each=b""):
 def test_a_connection_that_says_nothing_is_closed(server) -> None:
     with raw(server.port) as connection:
         assert 1 < closed_after(connection) < 60
+
+
+@pytest.mark.parametrize("size", [1000, 3_000_000])
+def test_a_connection_that_is_silent_after_an_early_answer_is_closed(server, size: int) -> None:
+    words = f"PUT /glance HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n".encode()
+    with raw(server.port) as connection:
+        connection.sendall(words)
+        found = b""
+        while b"unread" not in found:
+            found += connection.recv(4096)
+        assert closed_after(connection, bytes(size)) < 60
 
 
 def test_a_head_that_comes_a_byte_at_a_time_is_not_waited_for(server) -> None:

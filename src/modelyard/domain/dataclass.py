@@ -25,6 +25,7 @@ else:
 
         def decorate(cls: type) -> type:
             bare = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(cls)
+            _check(bare)
             for name, write in _WRITTEN_LATER.items():
                 if name != "__hash__" or frozen:
                     _define(bare, name, _written_later(bare, name, write))
@@ -38,18 +39,49 @@ else:
         return decorate
 
 
+def _check(cls: Any) -> None:
+    """Refuse what the constructor below cannot do, which the standard one can.
+
+    Raises:
+        TypeError: A field's name is taken here, is an ``InitVar``, is left out of the constructor without a default,
+            or has none behind one that has.
+    """
+    is_optional = False
+    for each in vars(cls)["__dataclass_fields__"].values():
+        has_default = each.default is not MISSING or each.default_factory is not MISSING
+        if each.name == "self" or each.name.startswith(_TAKEN):
+            raise TypeError(f"{cls.__qualname__}: a field cannot be called {each.name!r} here")
+        if isinstance(each.type, dataclasses.InitVar) or "InitVar" in str(each.type):
+            raise TypeError(f"{cls.__qualname__}.{each.name}: InitVar is not supported here")
+        if not each.init and not has_default:
+            raise TypeError(f"{cls.__qualname__}.{each.name} is no argument and has no default")
+        if each.init and not each.kw_only:
+            if is_optional and not has_default:
+                raise TypeError(
+                    f"{cls.__qualname__}.{each.name} has no default, and stands behind one that has"
+                )
+            is_optional = has_default
+
+
 def _define(cls: type, name: str, method: object) -> None:
-    if name not in cls.__dict__:
+    """Give a class a method that it does not define; Python puts a ``__hash__`` of None beside an own ``__eq__``."""
+    if cls.__dict__.get(name) is None:
         setattr(cls, name, method)
 
 
 def _written_later(cls: type, name: str, write: Callable[[type], Any]) -> Callable[..., Any]:
     """A method that puts the written one into its place when it is called."""
 
+    method: Any = None
+
     def first(self: object, /, *args: Any, **kwargs: Any) -> Any:
-        method = write(cls)
-        method.__qualname__ = f"{cls.__qualname__}.{name}"
-        setattr(cls, name, method)
+        nonlocal method
+        if method is None:
+            written = write(cls)
+            written.__qualname__ = f"{cls.__qualname__}.{name}"
+            if cls.__dict__.get(name) is first:  # else somebody has wrapped it
+                setattr(cls, name, written)
+            method = written
         return method(self, *args, **kwargs)
 
     return first
@@ -105,6 +137,9 @@ def _standard(name: str, **wanted: bool) -> Callable[[type], Any]:
 
     return write
 
+
+_TAKEN = ("_put_", "_default_", "_make_", "_missing")
+"""What the written constructor calls its own."""
 
 _WRITTEN_LATER = {
     "__init__": _constructor,

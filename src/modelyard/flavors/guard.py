@@ -17,7 +17,6 @@ from typing import IO, Any, Final
 
 from modelyard.domain.errors import LoadRefused, MissingDependency
 from modelyard.flavors.shields import Shields
-from modelyard.flavors.uncollected import uncollected
 from modelyard.ports.flavors import Trust
 from modelyard.scanning import rules
 from modelyard.scanning.compression import compressor_of, inflated
@@ -170,8 +169,7 @@ def _is_foreign(full: str, actual: str, trust: Trust) -> bool:
 
 def _resolved(module: str, name: str, what: str) -> Any:
     try:
-        with uncollected():
-            __import__(module)
+        __import__(module)
         found: Any = sys.modules[module]
         for part in name.split("."):
             if found is not sys.modules[module] and not isinstance(found, type):
@@ -227,9 +225,8 @@ def pickle_module(trust: Trust, what: str) -> types.ModuleType:
 def _joblib_unpickler() -> Any:
     """joblib's unpickler, asking the guard for every global, inside arrays of objects too."""
     try:
-        with uncollected():
-            import joblib
-            from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
+        import joblib
+        from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
     except ImportError as error:
         raise MissingDependency(
             "loading a joblib file needs joblib: pip install 'modelyard[sklearn]'"

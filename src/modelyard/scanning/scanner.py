@@ -82,7 +82,7 @@ class TracingScanner:
         source = Source(io.BytesIO(content), len(content))
         source.skipped = []
         report = self._judge_source(source)
-        if source.skipped and report.verdict != "error":
+        if 0 < len(source.skipped) <= twins.MOST_SPANS and report.verdict != "error":
             twins.remember(content, tuple(source.skipped), report)
         return report
 

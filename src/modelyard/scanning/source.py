@@ -87,7 +87,7 @@ class Source:
             at = self.stream.tell()
             if count > self.size - at:
                 raise Unreadable("truncated: data ends before it is complete")
-            if self.skipped is not None:
+            if self.skipped is not None and count:
                 self.skipped.append((at, count))
             self.stream.seek(count, io.SEEK_CUR)
             return

@@ -15,6 +15,9 @@ from modelyard.domain.records import ScanReport
 LIMIT: Final = 64
 """Sizes of content of which the latest is known."""
 
+MOST_SPANS: Final = 1000
+"""A pickle that was read in more pieces than this is not kept: the memory this takes stays small, whoever wrote it."""
+
 Spans = tuple[tuple[int, int], ...]
 """Start and length of what was skipped, in order."""
 

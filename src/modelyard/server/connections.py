@@ -91,8 +91,8 @@ class Connection(HttpToolsProtocol):
 
     def _announced(self) -> int:
         """Bytes of the body, if the head says how many; by now the parser has refused what is no number, or two."""
-        if self.scope["method"] not in WITH_BODY:
-            return 0
+        if self.scope["method"] not in WITH_BODY or self.parser.should_upgrade():
+            return 0  # the parser takes a request that asks for another protocol as one without a body
         return next((int(value) for name, value in self.headers if name == b"content-length"), 0)
 
     def on_body(self, body: bytes) -> None:
@@ -110,6 +110,8 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._in_body, self._body = False, None
         super().on_message_complete()
+        if self.cycle.response_complete:  # answered before its end, so nothing waits for the next one yet
+            self._awaits_first_byte, self._head_since = True, self.loop.time()
 
     # --- large bodies ------------------------------------------------------------------------------------------------
 

@@ -97,10 +97,11 @@ def _claim_one(
 def _just_stored(service: LocalService, row: Blob | None, digest: str) -> bytes | None:
     """Bytes that are known to be here without a look, since this process stored them less than a minute ago.
 
-    Only if the row, read after that, says nothing of a collector: one that came before the reading would have left its
-    mark or a tombstone, which stay for longer than a minute; one that comes later makes the commit conflict.
+    Only if they have no row, read after that: a collector that came before the reading would have left its mark or a
+    tombstone, which stay for longer than a minute; one that comes later makes the commit conflict. What has a row may
+    have been put into quarantine, which leaves no mark.
     """
-    store = recalling(service.blobs) if row is None or row.state == "live" else None
+    store = recalling(service.blobs) if row is None else None
     return store.just_stored(digest) if store is not None else None
 
 

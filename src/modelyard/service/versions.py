@@ -107,7 +107,7 @@ def begin(service: LocalService, request: CreateVersion) -> Work:
     return Work(
         request=request,
         name=name,
-        ready={**ready, "signature": canonical(request.signature), "flavor": canonical(request.flavor)},
+        ready={**ready, "signature": canonical(request.signature)},
         model_id=service.clock.new_id(),
         asked=_asked(request) if request.idempotency_key else "",
         receipt=f"{leftovers.IDEMPOTENCY}{len(actor)}:{actor}:{request.idempotency_key}",
@@ -127,7 +127,10 @@ def origins(service: LocalService, work: Work) -> tuple[LineageEdge, ...]:
 
 def _signature(request: CreateVersion) -> dict[str, Any] | None:
     """The signature in its one form, whichever it was given in."""
-    return None if request.signature is None else signature_given.parse(request.signature).to_mapping()
+    if request.signature is None:
+        return None
+    found: dict[str, Any] = _plain(signature_given.parse(request.signature).to_mapping(), "signature")
+    return found
 
 
 def _check(request: CreateVersion) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import urllib.request
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,10 +12,11 @@ from datetime import datetime, timedelta
 import obstore
 import pytest
 
-from modelyard.adapters.blobs import object_leftovers, objectstore
+from modelyard.adapters.blobs import objectstore
 from modelyard.adapters.blobs.object_lease import BEATS, FOLDER
 from modelyard.adapters.blobs.object_leftovers import Leftovers
 from modelyard.adapters.blobs.object_place import connect
+from modelyard.adapters.blobs.object_requests import Requests, tag
 from modelyard.adapters.blobs.objectstore import ObjectBlobs
 from modelyard.domain.errors import Conflict, InvalidInput, StorageError
 
@@ -123,14 +123,9 @@ def test_a_late_creation_below_the_highest_number_is_no_right(one, two, monkeypa
 
 def abandoned(place, key):
     """A multipart upload with one empty part and no end, by our own requests."""
-    leftovers = Leftovers(place)
-    full = f"{place.prefix}/{key}"
-    request = leftovers._signed("POST", full, {"uploads": ""})
-    with urllib.request.urlopen(request) as answer:
-        upload = object_leftovers._tag("UploadId", answer.read().decode())
-    part = leftovers._signed("PUT", full, {"partNumber": "1", "uploadId": upload})
-    part.data = b""
-    urllib.request.urlopen(part).close()
+    requests, full = Requests(place), f"{place.prefix}/{key}"
+    upload = tag("UploadId", requests.ask("leaving an upload", "POST", full, {"uploads": ""}))
+    requests.ask("leaving a part", "PUT", full, {"partNumber": "1", "uploadId": upload})
 
 
 def days_later(monkeypatch, days):

@@ -31,7 +31,7 @@ from modelyard.wiring import in_folder
 
 @pytest.fixture
 def url(postgresql: str) -> str:
-    return database(postgresql, "modelyard_ahead")
+    return database(postgresql, "modelyard_pipelines")
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_registration_asks_the_object_store_nothing_beside_its_one_put(
     service.close()
 
 
-def test_a_commit_waits_for_two_answers_however_much_it_writes(
+def test_a_commit_waits_for_three_answers_however_much_it_writes(
     store: ServerMetadata, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from psycopg._pipeline_base import BasePipeline
@@ -89,7 +89,7 @@ def test_a_commit_waits_for_two_answers_however_much_it_writes(
     puts = (put(version), put(a_blob()), Put(record=model, expected=1))
     with counted(monkeypatch, BasePipeline, "_fetch_gen") as answers:
         store.commit(Changes(puts=puts, events=(an_event(2),)))
-    assert answers["_fetch_gen"] == 2
+    assert answers["_fetch_gen"] == 3  # of all before the turn, of the turn and what is behind it, of COMMIT
     assert store.check() == ()
 
 

@@ -187,8 +187,9 @@ class ServerMetadata(SqlRecords):
                     with session.together():
                         self.engine.begin(session, politely=politely)
                         Writer(session, words=False, dialect=self.dialect).apply(changes)
-                        if not changes.events:  # nothing would tell whether an unanswered commit was made
-                            session.settle()
+                        # Only who is known to have the turn may be asked for in _landed; and without events nothing
+                        # would tell whether an unanswered commit was made. So a COMMIT never travels with others.
+                        session.settle()
                         committing = True
                         session.execute("COMMIT")
                 except BaseException:
