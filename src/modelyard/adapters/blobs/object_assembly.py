@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from html import unescape
 from typing import Final
 from urllib.parse import quote
@@ -43,6 +44,7 @@ class Assembly:
 
     def __init__(self, place: Place) -> None:
         self._place, self._requests = place, Requests(place)
+        self._ask = partial(self._requests.ask, _DOING)
 
     def is_possible(self, parts: Sequence[Part]) -> bool:
         """Whether this store and these credentials can, and the parts are neither too small nor too many."""
@@ -59,7 +61,7 @@ class Assembly:
             StorageError: The store refuses, would copy whatever is there, a part is another object by now, or the
                 answer was lost.
         """
-        target = self._full(key)
+        target = self._place.full(key)
         upload = unescape(_found("UploadId", self._ask("POST", target, {"uploads": ""})))
         try:
             self._check_conditions(target, upload, parts[0])
@@ -94,10 +96,10 @@ class Assembly:
         )
 
     def _copy(self, target: str, upload: str, number: int, part: Part) -> str:
-        source = quote(f"/{self._place.bucket}/{self._full(part.key)}", safe="/-_.~")
+        source = quote(f"/{self._place.bucket}/{self._place.full(part.key)}", safe="/-_.~")
         headers = {"x-amz-copy-source": source, "x-amz-copy-source-if-match": part.e_tag}
         query = {"partNumber": str(number), "uploadId": upload}
-        return _found("ETag", self._ask("PUT", target, query, headers))
+        return _found("ETag", self._ask("PUT", target, query, headers=headers))
 
     def _complete(self, target: str, upload: str, tags: Sequence[str]) -> str | None:
         parts = "".join(
@@ -106,29 +108,10 @@ class Assembly:
         )
         body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
         answer = self._ask("POST", target, {"uploadId": upload}, body=body)
-        return unescape(
-            _found("ETag", answer)
-        )  # S3 may say that it failed after it said 200: then there is none
-
-    def _ask(
-        self,
-        method: str,
-        key: str,
-        query: dict[str, str],
-        headers: dict[str, str] | None = None,
-        body: bytes = b"",
-    ) -> str:
-        return self._requests.ask(_DOING, method, key, query, headers=headers, body=body)
-
-    def _full(self, key: str) -> str:
-        return f"{self._place.prefix}/{key}" if self._place.prefix else key
+        return unescape(_found("ETag", answer))  # S3 may fail after it said 200: then there is none
 
 
 def _found(name: str, answer: str) -> str:
     if not (value := tag(name, answer)):
-        raise _unexpected(name, answer)
+        raise StorageError(f"{_DOING}: expected {name} in the answer of the store, found {answer!r:.200}")
     return value
-
-
-def _unexpected(name: str, answer: str) -> StorageError:
-    return StorageError(f"{_DOING}: expected {name} in the answer of the store, found {answer!r:.200}")

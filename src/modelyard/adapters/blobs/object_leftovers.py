@@ -46,7 +46,7 @@ class Leftovers:
 
     def below(self, key: str) -> Iterator[Leftover]:
         """Those whose key, without our prefix, begins with ``key``."""
-        start = f"{self._place.prefix}/{key}" if self._place.prefix else key
+        start = self._place.full(key)
         query = {"uploads": "", "prefix": start, "encoding-type": "url"}
         while True:
             answer = self._requests.ask(_DOING, "GET", "", query)

@@ -87,6 +87,10 @@ class Place:
             return f"{self.endpoint}/{path}"
         return f"{ {'s3': 's3', 'gcs': 'gs', 'azure': 'az'}[self.kind] }://{path}"
 
+    def full(self, key: str) -> str:
+        """A key as the bucket has it: below our prefix."""
+        return f"{self.prefix}/{key}" if self.prefix else key
+
 
 def place_of(url: str, **given: Any) -> Place:
     """The place that an address names: ``s3://``, ``gs://``, ``az://bucket/prefix`` or ``https://host/bucket/prefix``.

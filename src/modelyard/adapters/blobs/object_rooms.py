@@ -86,7 +86,7 @@ def carry(target: BlobStore, source: BlobStore, digest: str) -> None:
 
 def _copy_inside(target: ObjectBlobs, source: ObjectBlobs, digest: str, size: int) -> None:
     whole = replace(target.place, prefix="")
-    begin, end = (f"{each.place.prefix}/{each.key(digest)}".lstrip("/") for each in (source, target))
+    begin, end = (each.place.full(each.key(digest)) for each in (source, target))
     try:
         Uploading(connect(whole), whole).copy(begin, end, size)
     except FileNotFoundError:
