@@ -10,16 +10,15 @@ import importlib.util
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from .postgresql import PASSWORD, QUOTED, RAM, free_port
+from .mysqld import Daemon
+from .postgresql import PASSWORD, RAM
 
 VARIABLE = "MODELYARD_TEST_MARIADB_URL"
-PATIENCE = 60.0
 OPTIONS = (
     "--bind-address=127.0.0.1",
     "--innodb-flush-log-at-trx-commit=2",
@@ -61,14 +60,12 @@ def running() -> Iterator[str]:
             server.stop()
 
 
-class Server:
-    """One server over a folder of its own, which may be stopped and started again."""
+class Server(Daemon):
+    """One server over a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._port = free_port()
+        super().__init__(folder, "mariadb")
         self._user = "root" if os.geteuid() == 0 else None
-        self.url = f"mariadb://reg:{QUOTED}@127.0.0.1:{self._port}/mysql"
 
     def make(self) -> None:
         """The system's tables, and a user with a password who may do everything."""
@@ -89,39 +86,6 @@ class Server:
     def _as_user(self) -> list[str]:
         return [f"--user={self._user}"] if self._user else []
 
-    def start(self) -> None:
-        """Returns when the server takes connections."""
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    str(_program("mariadbd")),
-                    "--no-defaults",
-                    f"--datadir={self._folder / 'data'}",
-                    f"--socket={self._folder / 's.sock'}",
-                    f"--pid-file={self._folder / 'pid'}",
-                    f"--port={self._port}",
-                    f"--init-file={self._folder / 'first.sql'}",
-                    *OPTIONS,
-                    *self._as_user(),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        self._wait()
-
-    def _wait(self) -> None:
-        import pymysql
-
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline and self._process.poll() is None:
-            with suppress(pymysql.Error):
-                pymysql.connect(host="127.0.0.1", port=self._port, user="reg", password=PASSWORD).close()
-                return
-            time.sleep(0.02)
-        raise RuntimeError(f"mariadbd did not start: {(self._folder / 'log').read_text()[-2000:]}")
-
-    def stop(self) -> None:
-        """At once, as a crash would."""
-        self._process.kill()
-        self._process.wait()
+    def _command(self) -> list[str]:
+        data, first = f"--datadir={self._folder / 'data'}", f"--init-file={self._folder / 'first.sql'}"
+        return [str(_program("mariadbd")), "--no-defaults", data, first, *OPTIONS, *self._as_user()]

@@ -12,17 +12,16 @@ import importlib.util
 import os
 import platform
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from .postgresql import PASSWORD, QUOTED, RAM, free_port
+from .mysqld import Daemon
+from .postgresql import PASSWORD, RAM
 
 VARIABLE = "MODELYARD_TEST_MYSQL_URL"
 ROOT = "MODELYARD_TEST_MYSQL_ROOT"
-PATIENCE = 60.0
 OPTIONS = (
     "--bind-address=127.0.0.1",
     "--mysqlx=OFF",
@@ -62,13 +61,11 @@ def running() -> Iterator[str]:
             server.stop()
 
 
-class Server:
-    """One server over a folder of its own, which may be stopped and started again."""
+class Server(Daemon):
+    """One server over a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._port = free_port()
-        self.url = f"mysql://reg:{QUOTED}@127.0.0.1:{self._port}/mysql"
+        super().__init__(folder, "mysql")
 
     def make(self) -> None:
         """The system's tables, and a user with a password who may do everything."""
@@ -76,7 +73,7 @@ class Server:
         made = f"CREATE USER reg@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'"
         first.write_text(f"{made};\nGRANT ALL ON *.* TO reg@'127.0.0.1' WITH GRANT OPTION;\n")
         done = subprocess.run(
-            [*self._command(), "--initialize-insecure", f"--init-file={first}"],
+            [*self._program(), "--initialize-insecure", f"--init-file={first}"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -86,6 +83,9 @@ class Server:
             raise RuntimeError(f"mysqld --initialize-insecure failed: {done.stdout}{done.stderr}")
 
     def _command(self) -> list[str]:
+        return [*self._program(), *OPTIONS]
+
+    def _program(self) -> list[str]:
         libraries = root() / "usr" / "lib" / f"{platform.machine()}-linux-gnu"
         (loader,) = libraries.glob("ld-linux-*.so.*")
         return [
@@ -100,36 +100,3 @@ class Server:
             f"--datadir={self._folder / 'data'}",
             *(["--user=root"] if os.geteuid() == 0 else []),
         ]
-
-    def start(self) -> None:
-        """Returns when the server takes connections."""
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    *self._command(),
-                    f"--socket={self._folder / 's.sock'}",
-                    f"--pid-file={self._folder / 'pid'}",
-                    f"--port={self._port}",
-                    *OPTIONS,
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        self._wait()
-
-    def _wait(self) -> None:
-        import pymysql
-
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline and self._process.poll() is None:
-            with suppress(pymysql.Error):
-                pymysql.connect(host="127.0.0.1", port=self._port, user="reg", password=PASSWORD).close()
-                return
-            time.sleep(0.02)
-        raise RuntimeError(f"mysqld did not start: {(self._folder / 'log').read_text()[-2000:]}")
-
-    def stop(self) -> None:
-        """At once, as a crash would."""
-        self._process.kill()
-        self._process.wait()
