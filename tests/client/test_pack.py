@@ -3,6 +3,9 @@
 import io
 import os
 import pickle
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -180,3 +183,21 @@ def test_git_is_looked_up_only_where_it_is_wanted(folder):
     settings = replace(settings, versioning=replace(settings.versioning, git=GitSettings(enabled=False)))
     with ModelRegistry(folder, config=settings) as registry:
         assert "git" not in registry.get_model(registry.register_model(None, "fraud")).environment
+
+
+WITHOUT_POWERS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--")
+
+
+def test_a_folder_that_cannot_be_read_to_its_end_is_refused_and_not_cut_short(tmp_path):
+    """In a process of its own, because to root every folder is open."""
+    if os.geteuid() == 0 and shutil.which(WITHOUT_POWERS[0]) is None:
+        pytest.skip("root needs setpriv to be like anybody")
+    (tmp_path / "net" / "inner").mkdir(parents=True)
+    (tmp_path / "net" / "w.bin").write_bytes(b"weights")
+    (tmp_path / "net" / "inner").chmod(0)
+    program = [sys.executable, "-m", "modelyard", "register", "net", "--name", "fraud"]
+    command = [*WITHOUT_POWERS, *program] if os.geteuid() == 0 else program
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    (tmp_path / "net" / "inner").chmod(0o700)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "'net/inner' cannot be read: Permission denied" in ran.stderr

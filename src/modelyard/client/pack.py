@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from modelyard.adapters import git
 from modelyard.client.staging import staging
@@ -166,8 +166,8 @@ def _spool(stream: Any, folder: Path) -> Path:
 def _add_folder(package: Package, root: Path, follow_symlinks: bool) -> None:
     """Every regular file below a folder; links, sockets and devices are named and refused."""
     inside = root.resolve()
-    for folder, _, filenames in os.walk(root, followlinks=follow_symlinks):
-        for entry in (Path(folder) / d for d in _ if (Path(folder) / d).is_symlink()):
+    for folder, folders, filenames in os.walk(root, onerror=_unreadable, followlinks=follow_symlinks):
+        for entry in (Path(folder) / d for d in folders if (Path(folder) / d).is_symlink()):
             _check_link(entry, inside, follow_symlinks)
         for filename in sorted(filenames):
             source = Path(folder) / filename
@@ -176,6 +176,11 @@ def _add_folder(package: Package, root: Path, follow_symlinks: bool) -> None:
                 _check_link(source, inside, follow_symlinks)
                 source = source.resolve()
             _add(package, names.check_path(path), source, "model")
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    """A folder that cannot be listed would be left out in silence: the version would be less than what was given."""
+    raise InvalidInput(f"{str(error.filename)!r} cannot be read: {error.strerror}") from error
 
 
 def _check_link(link: Path, inside: Path, follow_symlinks: bool) -> None:
