@@ -181,6 +181,15 @@ def test_only_the_metrics_asked_for_count() -> None:
     assert [m.name for m in compare(a, b, ["f1", "accuracy"]).metrics] == ["f1", "accuracy"]
 
 
+def test_of_two_versions_without_any_metric_each_asked_for_is_a_row_without_a_value() -> None:
+    found = compare(version("a"), version("b"), ["accuracy", "f1"])
+    assert found.winner is None
+    assert found.metrics == tuple(
+        MetricComparison(name=name, a=None, b=None, note="recorded on neither side")
+        for name in ("accuracy", "f1")
+    )
+
+
 def test_a_metric_that_nobody_has_is_an_error_and_one_that_one_side_has_is_a_row() -> None:
     a, b = version("a", metric("accuracy", 0.9)), version("b")
     with pytest.raises(NotFound, match=r"Neither fraud:0.1.0-a nor fraud:0.1.0-b has a metric 'recall'"):

@@ -194,6 +194,13 @@ def test_two_models_are_compared(registry, pair):
     assert [metric.name for metric in comparison.metrics] == ["accuracy", "f1_score"]
 
 
+def test_two_models_without_metrics_are_compared_without_a_winner(registry, model):
+    id1, id2 = (registry.register_model(model, name=name) for name in ("model_a", "model_b"))
+    assert registry.compare_models(id1, id2).winner is None
+    comparison = registry.compare_models(id1, id2, metrics_to_compare=["accuracy", "f1_score"])
+    assert (comparison.winner, f"{comparison.confidence_score:.3f}") == (None, "0.500")
+
+
 def test_the_winner_of_two_is_promoted(registry, pair):
     model_a_id = registry.get_latest_version("model_a")
     model_b_id = registry.get_latest_version("model_b")

@@ -167,7 +167,8 @@ def compare(
         notes: What was found out before; they come first in the answer's.
 
     Raises:
-        NotFound: A metric asked for is recorded on neither side.
+        NotFound: A metric asked for is recorded on neither side, where others are. Of two versions without any metric
+            each is listed without a value, as ``metrics_to_compare`` does not change that there is nothing to compare.
         InvalidInput: A name that may mean several metrics, or a text instead of a list of names.
     """
     shared, unpaired = pairable(results or {})
@@ -214,9 +215,10 @@ def _chosen_pairs(a: ModelVersion, b: ModelVersion, specs: Iterable[str]) -> lis
     if isinstance(specs, str):
         raise InvalidInput(f"metrics_to_compare: expected a list of names, found the text {quoted(specs)}.")
     pairs: list[_Pair] = []
+    is_known = bool(a.metrics or b.metrics)  # a name beside these is a slip; beside none, it is only early
     for spec in dict.fromkeys(specs):
         left, right = _resolved(a, spec), _resolved(b, spec)
-        if left is None and right is None:
+        if is_known and left is None and right is None:
             raise NotFound(_missing(a, b, spec))
         pairs.append((spec, left, right))
     return pairs
@@ -226,9 +228,7 @@ def _missing(a: ModelVersion, b: ModelVersion, spec: str) -> str:
     ours, theirs = f"{a.name}:{a.version}", f"{b.name}:{b.version}"
     nobody = f"{ours} has no" if ours == theirs else f"Neither {ours} nor {theirs} has a"
     known = sorted({metric.name for metric in (*a.metrics, *b.metrics)})
-    return (
-        f"{nobody} metric {quoted(spec)}; recorded are: {', '.join(known[:10]) or 'none'}.{hint(spec, known)}"
-    )
+    return f"{nobody} metric {quoted(spec)}; recorded are: {', '.join(known[:10])}.{hint(spec, known)}"
 
 
 def _resolved(version: ModelVersion, spec: str) -> Metric | None:
@@ -253,9 +253,11 @@ def _compared(
 ) -> _Row:
     """What the values alone say of one metric, and what a test could go by."""
     if left is None or right is None or math.isnan(left.value) or math.isnan(right.value):
-        gap = "not a number on one side" if left and right else "recorded on one side only"
         row = MetricComparison(
-            name=name, a=left.value if left else None, b=right.value if right else None, note=gap
+            name=name,
+            a=left.value if left else None,
+            b=right.value if right else None,
+            note=_gap(left, right),
         )
         return row, Grounds()
     higher = _direction(left, right)
@@ -276,6 +278,13 @@ def _compared(
     if higher is None:
         return replace(row, note=row.note or "nobody knows which direction is better"), Grounds()
     return row, base
+
+
+def _gap(left: Metric | None, right: Metric | None) -> str:
+    """What keeps two values from being compared."""
+    if left and right:
+        return "not a number on one side"
+    return "recorded on one side only" if left or right else "recorded on neither side"
 
 
 def _without_training(pairs: Sequence[_Pair], rows: Sequence[_Row]) -> list[_Row]:
