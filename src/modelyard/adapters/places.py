@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from modelyard.domain.errors import InvalidConfig, NotSupported
 from modelyard.settings import Settings, resolve_location
 from modelyard.settings.model import AzureSettings, DatabaseSettings, GcsSettings, S3Settings
+from modelyard.wire.address import server_address
 
 DATABASE: Final = "registry.db"
 """The database in a registry's folder."""
@@ -58,6 +59,8 @@ def settled(
             f"the location begins with {scheme + separator!r:.40}: expected a folder, http(s)://, or the address of a "
             f"database, which begins with one of {', '.join(KINDS)}; the address of a bucket is given as `storage`"
         )
+    if scheme in ("http", "https") and separator:
+        where = server_address(where)
     if storage is None:
         return settings, where
     if separator:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from modelyard.cli import figures
 from modelyard.domain.errors import BlobDamaged, IntegrityError, InvalidInput, ModelyardError, StorageError
 from modelyard.domain.spelling import hint
 
@@ -103,7 +104,10 @@ def read(data: Any, folder: Path, where: str) -> list[Entry]:
             entries.append(_entry(index + 1, item, folder))
     problems += _repeated(entries)
     if problems:
-        raise InvalidInput(f"'{where}': {len(problems)} mistakes; nothing was registered.", reasons=problems)
+        raise InvalidInput(
+            f"'{where}': {figures.plural(len(problems), 'mistake')}; nothing was registered.",
+            reasons=problems,
+        )
     return entries
 
 

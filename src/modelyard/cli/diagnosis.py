@@ -56,11 +56,21 @@ def examine(session: Session) -> Iterator[Line]:
         ("packages", _packages),
         ("posture", posture),
     )
+    told: set[str] = set()
     for topic, question in questions:
         try:
             yield from question(session)
         except (ModelyardError, OSError) as error:
-            yield Line(level="fail", topic=topic, text=str(error))
+            text = _said(error)
+            if text not in told:  # many questions open the registry: one trouble with it is one line
+                yield Line(level="fail", topic=topic, text=text)
+            told.add(text)
+
+
+def _said(error: ModelyardError | OSError) -> str:
+    if isinstance(error, ModelyardError) or not error.filename:
+        return str(error)
+    return f"{error.strerror}: {error.filename}"
 
 
 def _python(_: Session) -> Iterator[Line]:
@@ -152,7 +162,7 @@ def _space(session: Session) -> Iterator[Line]:
 
 
 def _database(session: Session) -> Iterator[Line]:
-    """Journal and synchronous mode as the registry's own connections have them."""
+    """Journal and synchronous mode as the registry's own connections have them, and whether it opens."""
     place = session.folder()
     if place is None or session.absent() or session.records_elsewhere():
         return
@@ -164,6 +174,7 @@ def _database(session: Session) -> Iterator[Line]:
         sync = FILE_SYNC.get(str(connection.execute("PRAGMA synchronous").fetchone()[0]), "?")
     finally:
         connection.close()
+    session.open()
     level = "ok" if mode == journal() and sync in ("FULL", "EXTRA") else "warn"
     yield Line(level=level, topic="database", text=f"journal {mode}, synchronous {sync}")
 

@@ -17,6 +17,9 @@ from modelyard.domain.errors import InvalidInput
 LIMIT: Final = 64 * 2**20
 """Bytes of a JSON file that is read: far more than any metadata, far less than memory."""
 
+DAY: Final = 86_400
+"""Seconds."""
+
 _PAST: Final = re.compile(
     r"-?(?P<count>[0-9]{1,6})\s*(?P<unit>s|m|h|d|w|sec|min|hour|day|week)[a-z]*(\s+ago)?", re.ASCII
 )
@@ -34,6 +37,21 @@ def json_object(given: str) -> dict[str, Any]:
         raise click.BadParameter(error.detail) from error
     if not isinstance(found, dict):
         raise click.BadParameter(f'expected a JSON object such as {{"accuracy": 0.9}}, found {_kind(found)}')
+    return found
+
+
+def seconds(given: str) -> float:
+    """Seconds to wait, from 0.1 to a day.
+
+    Raises:
+        click.BadParameter: It is something else, NaN for example, which a range would let through.
+    """
+    try:
+        found = float(given)
+    except ValueError:
+        found = -1.0
+    if not 0.1 <= found <= DAY:
+        raise click.BadParameter(f"expected 0.1 to {DAY} seconds, found {given!r}")
     return found
 
 

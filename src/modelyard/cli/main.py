@@ -92,6 +92,7 @@ class Program(click.Group):
     ) -> None:
         """Run the command line ``args`` and end the process with its exit code."""
         words = list(sys.argv[1:] if args is None else args)
+        _open_closed()
         forgiving(sys.stdout)
         forgiving(sys.stderr)
         sys.exit(self._run(words, extra))
@@ -133,6 +134,13 @@ def _groups_help(session: Session, error: click.exceptions.NoArgsIsHelpError) ->
         return session.report(click.UsageError("Missing command. See --help.", error.ctx))
     click.echo(error.ctx.get_help(), err=True)
     return exits.USAGE
+
+
+def _open_closed() -> None:
+    """Put the null device where a stream is closed (``>&-``), before a file of the registry gets its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - stays open as long as the process
 
 
 def _silence_stdout() -> None:

@@ -76,8 +76,8 @@ class VerbGroup(click.Group):
         super().__init__(*args, **kwargs)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        write_options(self, ctx, formatter)
         self.format_commands(ctx, formatter)
+        write_options(self, ctx, formatter)
 
 
 def write_options(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -8,7 +8,7 @@ A library for this costs 26 ms of import, about as much as the rest of the progr
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -143,14 +143,23 @@ def _squeezed(widths: list[int], columns: Sequence[Column], room: int) -> list[i
     return result
 
 
-def facts(pairs: Iterable[tuple[str, str]], width: int, label_width: int = LABEL_WIDTH) -> list[str]:
-    """``label  value`` lines; long values continue below themselves. An empty value leaves its line out."""
+def facts(
+    pairs: Iterable[tuple[str, str]],
+    width: int,
+    label_width: int = LABEL_WIDTH,
+    *,
+    whole: Container[str] = (),
+) -> list[str]:
+    """``label  value`` lines; long values continue below themselves. An empty value leaves its line out.
+
+    The values of the labels in ``whole`` stay in one piece, however long: for what is to be copied.
+    """
     room = max(width - label_width - GAP, 8)
     lines = []
     for label, value in pairs:
         if not value:
             continue
-        first, *rest = wrap(plain(value), room)
+        first, *rest = [plain(value)] if label in whole else wrap(plain(value), room)
         lines.append(f"{pad(label, label_width)}{' ' * GAP}{first}")
         lines += [" " * (label_width + GAP) + line for line in rest]
     return lines

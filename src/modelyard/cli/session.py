@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from modelyard.cli import exits
-from modelyard.domain.errors import ModelyardError, NotFound
+from modelyard.domain.errors import InvalidInput, ModelyardError, NotFound
 from modelyard.domain.text import plain
 
 if TYPE_CHECKING:
@@ -90,8 +90,16 @@ class Session:
         return None if "://" in place else Path(place).expanduser().absolute()
 
     def absent(self) -> bool:
-        """Whether nothing is there yet. Looking at a registry must not make one in the wrong folder."""
+        """Whether nothing is there yet. Looking at a registry must not make one in the wrong folder.
+
+        Raises:
+            InvalidInput: A file is there, which can never become a registry.
+        """
         folder, url = self.folder(), self.settings().database.url or ""
+        if folder is not None and folder.is_file():
+            raise InvalidInput(
+                f"'{self.place()}' is a file, and a registry is a folder; name another with --registry"
+            )
         if url.startswith("sqlite:///"):
             return not Path(url.removeprefix("sqlite:///")).exists()
         return folder is not None and not self.records_elsewhere() and not (folder / DATABASE).exists()
@@ -109,10 +117,11 @@ class Session:
 
         Raises:
             NotFound: There is no registry and ``create`` is not set.
+            InvalidInput: A file is there instead.
         """
         if self._registry is not None:
             return self._registry
-        if not create and self.absent():
+        if self.absent() and not create:
             raise NotFound(
                 f"There is no registry at '{self.place()}'. Name another with --registry, or make this one by "
                 "registering a first model: modelyard register --model-path FILE --name NAME"

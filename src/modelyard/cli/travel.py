@@ -34,4 +34,5 @@ def _line(one: Carried, verb: str, quiet: bool) -> str:
     if one.outcome == "present":
         return f"{spelled} is there already"
     spared = f", {figures.size(one.spared)} were there" if one.spared else ""
-    return f"{verb} {spelled} ({figures.size(one.sent)} sent{spared}) as number {one.target.number}"
+    way = "sent" if verb == "pushed" else "fetched"
+    return f"{verb} {spelled} ({figures.size(one.sent)} {way}{spared}) as number {one.target.number}"

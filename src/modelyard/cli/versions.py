@@ -51,7 +51,7 @@ def measured(metrics: Mapping[str, Any]) -> str:
 def page(version: ModelVersion, now: datetime, width: int) -> list[str]:
     """Everything about one version that people ask for; ``--json`` has the rest."""
     title = f"{version.name} {version.version} (#{version.number})"
-    facts = render.facts(_facts(version, now), width)
+    facts = render.facts(_facts(version, now), width, whole=("path",))
     table = signatures.lines(version.signature, width)
     return [render.shorten(plain(title), width), *facts, *([""] if table else []), *table]
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from modelyard.domain.errors import MissingDependency, ModelyardError, Unreachable
+from modelyard.domain.errors import MissingDependency, ModelyardError, NotAuthenticated, Unreachable
+from modelyard.wire.address import PREFIX, server_address
 from modelyard.wire.problems import raised
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 AGAIN: Final = frozenset({429, 502, 503, 504})
 """Answers that mean "not now"; any other is final."""
+WHERE_TO_PUT_IT: Final = (
+    "set MODELYARD_TOKEN, give ModelRegistry(..., token=...), or fetch one with `modelyard login`"
+)
 
 
 class Transport:
@@ -27,12 +31,17 @@ class Transport:
 
     Args:
         url: The server's address, such as ``https://models.example.org``; a path in it is kept.
-        token: Sent as ``Authorization: Bearer``; never shown, pickled or logged.
+        token: Sent as ``Authorization: Bearer``; never shown, pickled or logged. White space around it, such as the
+            line break of the file it was read from, is left out.
+
+    Raises:
+        InvalidConfig: ``url`` is no address of a server.
+        NotAuthenticated: The token has characters that no token has.
     """
 
     def __init__(self, url: str, token: str | None = None, *, timeout: float = 60.0) -> None:
-        self.url = url.rstrip("/")
-        self._token = token
+        self.url = server_address(url)
+        self._token = _sendable(token)
         self.timeout = timeout
         self._client: httpx.Client | None = None
         self._pid = 0
@@ -110,7 +119,10 @@ class Transport:
             told = None
         if answer.is_success:
             return told
-        raise raised(told, status=answer.status_code)
+        error = raised(told, status=answer.status_code)
+        if isinstance(error, NotAuthenticated) and not self._token and PREFIX in answer.url.path:
+            raise NotAuthenticated(f"{self.url} asks for a token: {WHERE_TO_PUT_IT}")
+        raise error
 
     @contextmanager
     def stream(
@@ -145,6 +157,16 @@ class Transport:
         if self._client is not None and self._pid == os.getpid():
             self._client.close()
         self._client = None
+
+
+def _sendable(token: str | None) -> str | None:
+    """A token as a header can carry it; an error about it would otherwise come from below and show it."""
+    bare = (token or "").strip()
+    if not (bare.isascii() and bare.isprintable()):
+        raise NotAuthenticated(
+            "the token has characters that no token has; was it copied whole, and nothing else?"
+        )
+    return bare or None
 
 
 def wait(pause: float) -> float:

@@ -19,6 +19,7 @@ from modelyard.domain.pointers import TRACKED
 from modelyard.domain.query import Compare, Field, Order
 from modelyard.domain.records import Model, ModelStage, ModelVersion, Move
 from modelyard.domain.refs import Ref
+from modelyard.domain.spelling import hint
 from modelyard.ports.access import Subject
 from modelyard.ports.metadata import (
     LabelKey,
@@ -303,7 +304,8 @@ def _nothing_there(model: Model, pointer: str, ref: Ref) -> str:
             else (f"no version of {model.name!r} held {name}{when}")
         )
     known = ", ".join(sorted(model.aliases)) or "none"
-    return f"model {model.name!r} has no alias {names.plain(name)!r}{when}; it has: {known}"
+    meant = hint(name, [*model.aliases, *ModelStage])
+    return f"model {model.name!r} has no alias {names.plain(name)!r}{when}; it has: {known}.{meant}"
 
 
 def expect_holder(service: LocalService, model: Model, pointer: str, expected: str) -> None:

@@ -20,9 +20,9 @@ from modelyard.domain.permissions import Action
 from modelyard.domain.spelling import hint, quoted
 from modelyard.ports.service import RegistryService
 from modelyard.wire import query
+from modelyard.wire.address import PREFIX as PREFIX
 from modelyard.wire.codec import decode_as, encode
 
-PREFIX: Final = "/api/v1"
 ABSENT: Final = object()
 
 GET, POST, PUT, PATCH, DELETE = "GET", "POST", "PUT", "PATCH", "DELETE"

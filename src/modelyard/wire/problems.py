@@ -69,7 +69,7 @@ def problem(error: ModelyardError, *, request_id: str = "") -> dict[str, Any]:
 
 
 def raised(told: Any, *, status: int) -> ModelyardError:
-    """The error that a problem tells; what is no problem of ours becomes a plain ``ModelyardError``.
+    """The error that a problem tells; of an unknown code a plain ``ModelyardError``, of no problem a ``StorageError``.
 
     A proxy that found no server, or lost it, says so without a problem: that is no answer, and may be tried again as
     after any lost connection.
@@ -79,7 +79,9 @@ def raised(told: Any, *, status: int) -> ModelyardError:
             return errors.Unreachable(
                 f"no answer from the server: a proxy before it answered {status}, so none was there or it broke off"
             )
-        return ModelyardError(f"the server answered {status} without saying why; is it a Modelyard server?")
+        return errors.StorageError(
+            f"the server answered {status} without saying why; is it a modelyard server, and is this its address?"
+        )
     kind = CLASSES.get(str(told.get("code")), ModelyardError)
     reasons, data = told.get("reasons"), told.get("data")
     return kind(

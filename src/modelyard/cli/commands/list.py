@@ -12,6 +12,7 @@ from modelyard.cli.session import Session
 
 
 @verb("list")
+@click.argument("model", required=False)
 @click.option("--name", help="Only this model.")
 @stage_option("--stage", text="Only versions in this stage.")
 @click.option(
@@ -23,13 +24,17 @@ from modelyard.cli.session import Session
 @click.option("--where", default="", metavar="QUERY", help='A query such as "metrics.accuracy > 0.9".')
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many; without it all.")
 @click.option("--deleted", "include_deleted", is_flag=True, help="Deleted ones too.")
-def command(session: Session, tags: tuple[str, ...], **filters: Any) -> None:
-    """All filters must hold. With --limit, a last line says whether there are more.
+def command(session: Session, model: str | None, tags: tuple[str, ...], **filters: Any) -> None:
+    """All filters must hold. With --limit, a last line says whether there are more. MODEL and --name say the same.
 
     \b
-    Example:
+    Examples:
+      modelyard list fraud
       modelyard list --stage production --where "metrics.accuracy > 0.9"
     """
+    if model is not None and filters["name"] not in (None, model):
+        raise click.UsageError(f"Two models, '{model}' and '{filters['name']}'; give one.")
+    filters["name"] = filters["name"] if model is None else model
     if session.absent():
         show(session, [], more=False, empty=True)
         return

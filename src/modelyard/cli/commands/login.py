@@ -48,10 +48,13 @@ def server_of(session: Session, url: str | None) -> str:
 
     Raises:
         click.UsageError: It is no server.
+        InvalidConfig: It begins like one, and is none.
     """
     where = url or session.location or session.place()
     if not where.startswith(("http://", "https://")):
         raise click.UsageError(
             f"'{where}' is not the address of a server: name one, such as https://models.example.org"
         )
-    return where.rstrip("/")
+    from modelyard.wire.address import server_address
+
+    return server_address(where)

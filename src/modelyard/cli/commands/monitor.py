@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import click
 
-from modelyard.cli import exits
+from modelyard.cli import exits, inputs
 from modelyard.cli.dashboard import Snapshot, draw, look
 from modelyard.cli.options import verb
 from modelyard.cli.session import Session
@@ -20,7 +20,7 @@ CLEAR, HIDE_CURSOR, SHOW_CURSOR = "\x1b[2J", "\x1b[?25l", "\x1b[?25h"
 
 @verb("monitor")
 @click.option(
-    "--interval", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Between two looks; default 30."
+    "--interval", type=inputs.seconds, metavar="SECONDS", help="Between two looks, from 0.1; default 30."
 )
 @click.option("--once", is_flag=True, help="Look once and end.")
 def command(session: Session, interval: float | None, once: bool) -> int:

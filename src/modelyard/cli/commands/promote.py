@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
-from modelyard.cli import refs
+from modelyard.cli import refs, vacancy
 from modelyard.cli.commands import gates
 from modelyard.cli.inputs import json_object
 from modelyard.cli.options import reason_option, stage_option, verb
 from modelyard.cli.session import Session
 from modelyard.domain.answers import Promotion
+from modelyard.domain.records import ModelVersion
 
 
 @verb("promote")
@@ -46,15 +47,16 @@ def command(
     if expected is not None:
         how["expected"] = expected or None
     registry = session.open()
-    promotion = registry.promote_model(ref, target_stage, requirements, dry_run=dry_run, **how)
+    before = registry.get_model(ref)
+    promotion = registry.promote_model(before.model_id, target_stage, requirements, dry_run=dry_run, **how)
     if dry_run:
         return gates.show(session, promotion)
     room = [] if session.json else [registry.get_model(displaced) for displaced in promotion.displaced]
-    _say(session, promotion, [refs.spelled(version) for version in room])
+    _say(session, promotion, [refs.spelled(version) for version in room], before)
     return None
 
 
-def _say(session: Session, promotion: Promotion, room: list[str]) -> None:
+def _say(session: Session, promotion: Promotion, room: list[str], before: ModelVersion) -> None:
     version = promotion.version
     ref = refs.spelled(version)
     if promotion.moved:
@@ -67,6 +69,7 @@ def _say(session: Session, promotion: Promotion, room: list[str]) -> None:
     if not session.json:
         for warning in promotion.verdict.warnings:
             session.note(f"note: {warning}")
+    vacancy.note(session, before)
     if promotion.moved and version.stage.value == "production":
         session.next("rollback", version.name, "--drill")
     elif promotion.moved and version.stage.value == "staging":

@@ -46,6 +46,11 @@ def command(
 
     session.as_server = True
     settings = session.settings()
+    if session.place().startswith(("http://", "https://")):
+        raise click.UsageError(
+            f"The registry is at '{session.place()}', which is a server already. Unset MODELYARD_URL, or name a folder "
+            "or a database with --registry."
+        )
     chosen = {name: value for name, value in given.items() if value is not None}
     if behind_proxy is not None:
         chosen["behind_proxy"] = tuple(part.strip() for part in behind_proxy.split(",") if part.strip())
@@ -56,35 +61,36 @@ def command(
     plan = planned(asked, people, authenticate=not no_auth, at_terminal=sys.stderr.isatty())
     if no_auth:
         session.note("every program on this machine may do everything here, since --no-auth was given")
-    serve(settings, session.location, plan, lambda started: _tell(session, started))
+    serve(settings, session.location, plan, lambda started: _tell(session, started, no_auth))
 
 
-def _tell(session: Session, started: Started) -> None:
+def _tell(session: Session, started: Started, open_to_all: bool) -> None:
     data = {
         "url": started.url,
         "location": started.location,
         "token": started.token,
         "expires": started.expires,
     }
-    session.answer(data, lambda: _lines(session, started))
+    session.answer(data, lambda: _lines(session, started, open_to_all))
     sys.stdout.flush()
 
 
-def _lines(session: Session, started: Started) -> list[str]:
+def _lines(session: Session, started: Started, open_to_all: bool) -> list[str]:
     lines = [f"Modelyard answers at {session.paint(started.url, 'title')} for {started.location}"]
     if started.token:
         until = f", until {started.expires}" if started.expires else ""
         lines += ["", f"The administrator's token, shown this once{until}:", "", f"  {started.token}", ""]
     if session.quiet:
         return lines
-    token = started.token or "my_..."
+    token = "" if open_to_all else f" MODELYARD_TOKEN={started.token or 'my_...'}"
+    header = "" if open_to_all else '-H "Authorization: Bearer $MODELYARD_TOKEN" '
     return [
         *lines,
         "Try, in another shell:",
         "",
-        f"  export MODELYARD_URL={started.url} MODELYARD_TOKEN={token}",
+        f"  export MODELYARD_URL={started.url}{token}",
         "  modelyard list",
-        f'  curl -H "Authorization: Bearer $MODELYARD_TOKEN" {started.url}/api/v1/whoami',
+        f"  curl {header}{started.url}/api/v1/whoami",
         "",
         "Stop it with Ctrl-C.",
     ]
