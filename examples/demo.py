@@ -34,14 +34,14 @@ def step(title: str, python: str, shell: str = "", *, refused: bool = False) -> 
     for line in source.splitlines():
         print(f"   {CYAN}>>> {line}{PLAIN}" if not line.startswith(" ") else f"   {CYAN}... {line}{PLAIN}")
     for line in textwrap.dedent(shell).strip().splitlines():
-        print(f"   {DIM}$ {line}{PLAIN}")
+        print(f"   {DIM}{' ' if line.startswith(' ') else '$'} {line}{PLAIN}")
     try:
         exec(compile(source, "<demo>", "exec"), scope)
     except ModelyardError as error:
         if not refused:
             raise
         for line in (f"refused: {error.detail}", *(f"  - {reason}" for reason in error.reasons)):
-            for part in textwrap.wrap(line, 84, subsequent_indent="    "):
+            for part in textwrap.wrap(line, 77, subsequent_indent="    "):
                 print(f"   {RED}{part}{PLAIN}")
         return
     if refused:
@@ -148,8 +148,8 @@ def main() -> None:
         "The linear model is better: promote it over the version we believe is live",
         """
         found = registry.compare_models("breast-cancer:0.1.0", "breast-cancer:0.1.2")
-        say(f"winner {found.winner}, confidence {found.confidence_score:.3f}"
-            f" ({found.confidence_kind})")
+        winner = registry.get_model(found.winner).version
+        say(f"winner {winner}, confidence {found.confidence_score:.3f} ({found.confidence_kind})")
         registry.promote_model("breast-cancer:0.1.2", ModelStage.STAGING)
         registry.promote_model("breast-cancer:0.1.2", ModelStage.PRODUCTION,
                                expected="breast-cancer:0.1.0", reason="better recall")
@@ -185,7 +185,7 @@ def main() -> None:
         "Roll back: the version before is verified and loaded first, then all move as one",
         """
         back = registry.rollback_model("breast-cancer", reason="alarms from the ward")
-        say(f"{back.incumbent.version} -> {back.candidate.version}, and {back.aliases} with it")
+        say(f"{back.incumbent.version} -> {back.candidate.version}, and {', '.join(back.aliases)} with it")
         check = back.load_check
         say(f"it loads: {check['ok']}, in {check['seconds']:.1f} s, in its own process")
         """,
