@@ -24,8 +24,10 @@ from modelyard.wire.operations import PREFIX
 
 STEP: Final = 64 * 1024 * 1024
 """Bytes of a piece: between two, it is looked whether the server has the bytes already."""
+SOON: Final = 100_000_000
 HEAD_START: Final = 0.05
-"""Seconds of hashing before the first byte is sent: a file of 100 MB is through by then, and asked about first."""
+"""Up to so many bytes are hashed in so many seconds, and so asked about before the first of them is sent. A larger file
+would only be sent later by that."""
 HERE: Final = f"{PREFIX}/blobs/uploads"
 
 
@@ -81,7 +83,8 @@ class LargeUpload:
 
     def _deliver(self, connection: Connection, digest: Future[str]) -> BlobInfo:
         asked = False
-        wait([digest], HEAD_START)
+        if self._size <= SOON:
+            wait([digest], HEAD_START)
         offset = self._where() if self._upload else 0
         while offset < self._size:
             if digest.done() and not asked:

@@ -234,10 +234,16 @@ def _write(part: Draft, size: int, chunks: Iterable[bytes], follower: Follower |
         if follower is not None:
             follower.advance(len(chunk))
         if size - begun >= WRITE_BACK:
-            # "Not needed" makes Linux begin to write dirty pages and drops none of them: the sync at the end is short.
-            os.posix_fadvise(part.descriptor, begun, size - begun, os.POSIX_FADV_DONTNEED)
+            _write_back(part, begun, size)
             begun = size
+    _write_back(part, begun, size)
     return size
+
+
+def _write_back(part: Draft, start: int, end: int) -> None:
+    """Begin to bring pages to the disk, so that the sync at the end is short: "not needed" drops no dirty page."""
+    if end > start:  # a length of 0 would mean "up to the end"
+        os.posix_fadvise(part.descriptor, start, end - start, os.POSIX_FADV_DONTNEED)
 
 
 def _note(part: Draft, digest: str) -> None:
