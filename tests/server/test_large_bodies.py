@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import ssl
 import subprocess
+from contextlib import contextmanager
 
 import pytest
 from starlette.responses import Response
 
+from modelyard.edge.buffers import BUFFERS
 from modelyard.edge.limits import Limits
 from modelyard.edge.routing import PUBLIC, Route
 from modelyard.server import Plan
-from modelyard.server.large_bodies import LARGE
+from modelyard.server.large_bodies import LARGE, LargeBody
 
 from .running import on_a_thread, raw, wait_until
 
@@ -40,6 +43,10 @@ class Taker:
     async def refuse(self, call):
         return Response("no", status_code=413)
 
+    async def give_up(self, call):
+        await anext(call.request.stream())
+        return Response("enough", status_code=413)
+
 
 @pytest.fixture
 def taker():
@@ -57,7 +64,25 @@ def routes(taker):
     return (
         Route(method="PUT", path="/take", action=PUBLIC, handler=taker.put),
         Route(method="PUT", path="/refuse", action=PUBLIC, handler=taker.refuse),
+        Route(method="PUT", path="/give-up", action=PUBLIC, handler=taker.give_up),
     )
+
+
+@contextmanager
+def collector_at_rest():
+    """What is free by then is free because nobody refers to it."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def are_free() -> bool:
+    """Whether every buffer that is kept may be given out."""
+    held = {id(each.obj) for each in [BUFFERS.take() for _ in range(len(BUFFERS._kept))]}
+    return held == {id(each) for each in BUFFERS._kept}
 
 
 def body(size: int) -> bytes:
@@ -138,6 +163,18 @@ def test_what_had_arrived_is_given_before_the_break_is_told(server, taker) -> No
         connection.sendall(head(SIZES[2]) + body(SIZES[0] + 12_345))
     wait_until(lambda: taker.broken)
     assert taker.broken == [SIZES[0] + 12_345]
+
+
+@pytest.mark.parametrize("path", ["/take", "/refuse", "/give-up"])
+def test_the_buffers_of_a_body_that_broke_off_are_free_without_the_collector(server, path: str) -> None:
+    with collector_at_rest():
+        with raw(server.port) as connection:
+            connection.sendall(head(9 * LARGE, path) + body(SIZES[2]))
+            if path != "/take":
+                answered(connection, b"\r\n\r\n")
+        wait_until(lambda: not server.server_state.connections)
+        wait_until(are_free)
+        wait_until(lambda: not any(type(each) is LargeBody for each in gc.get_objects()))
 
 
 def test_two_lengths_are_refused_before_a_byte_of_the_body_is_taken(server) -> None:

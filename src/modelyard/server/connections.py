@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import Any, Final
 
 import httptools
@@ -43,6 +44,7 @@ class Connection(HttpToolsProtocol):
         self._head_size = 0
         self._refusal: ModelyardError | None = None
         self._in_body = False
+        self._at_head = False
         self._arrived = 0
         self._arrived_mark = (0.0, 0)
         self._unsent_mark = (0.0, 0)
@@ -55,6 +57,10 @@ class Connection(HttpToolsProtocol):
         self._head_since = self.loop.time()
         if len(self.connections) > self._limits.connections:
             self._refuse(503, Overloaded("too many connections are open; try again", data={"retry_after": 1}))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._body = None
 
     def data_received(self, data: bytes) -> None:
         if self._awaits_first_byte:
@@ -83,11 +89,16 @@ class Connection(HttpToolsProtocol):
         self._head_since = None
         self._in_body = True
         self._arrived_mark = (self.loop.time(), self._arrived)
+        self._at_head = True
         super().on_headers_complete()
-        size = self._announced()
-        if size >= LARGE and not self.pipeline:
+        self._at_head = False
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        """Called while the head ends, unless an earlier request waits for its answer: then once that has it."""
+        if self._at_head and (size := self._announced()) >= LARGE:
             self._body = LargeBody(self, size)
-            self.cycle.receive = self._body.receive  # type: ignore[method-assign, assignment]
+            app = partial(self._body.serve, app)
+        super()._start_asgi_task(cycle, app)
 
     def _announced(self) -> int:
         """Bytes of the body, if the head says how many; by now the parser has refused what is no number, or two."""

@@ -45,7 +45,8 @@ class Lender(Protocol):
 class LargeBody(asyncio.BufferedProtocol):
     """Takes ``size`` bytes from the transport of a connection, and then gives the transport back.
 
-    Nothing is read while a piece waits for the application.
+    Nothing is read while a piece waits for the application. Its buffers are free once both it and the connection have
+    ended: whatever still refers to this object then, such as the layer of TLS, does not keep them.
 
     Args:
         connection: Whose request it is; its cycle has just begun.
@@ -58,6 +59,7 @@ class LargeBody(asyncio.BufferedProtocol):
         self._ready: deque[memoryview] = deque()
         self._given = 0
         self._size = size
+        self._is_lost = self._is_served = False
         self._begin(memoryview(bytearray(FIRST)))
 
     def _begin(self, buffer: memoryview) -> None:
@@ -102,6 +104,13 @@ class LargeBody(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connection.connection_lost(exc)
+        self._is_lost = True
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._is_lost and self._is_served:
+            self._ready.clear()
+            self._begin(memoryview(b""))
 
     def pause_writing(self) -> None:
         self._connection.pause_writing()
@@ -110,6 +119,14 @@ class LargeBody(asyncio.BufferedProtocol):
         self._connection.resume_writing()
 
     # --- to the application ------------------------------------------------------------------------------------------
+
+    async def serve(self, app: Any, scope: Any, _: Any, send: Any) -> Any:
+        """Run an ASGI application whose body this is."""
+        try:
+            return await app(scope, self.receive, send)
+        finally:
+            self._is_served = True
+            self._let_go()
 
     async def receive(self) -> dict[str, Any]:
         """ASGI's ``receive``. Pieces are views of buffers that nobody writes to as long as anybody holds them.
