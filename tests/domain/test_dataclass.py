@@ -34,7 +34,14 @@ def _body() -> dict[str, Any]:
 
 
 FIELDS = {name: value for name, value in vars(Body).items() if name in Body.__annotations__}
-LATE: Any = dataclass(frozen=True, slots=True, kw_only=True)(type("Pair", (), _body()))
+
+
+def _new() -> Any:
+    """A class of these fields that has no instance yet."""
+    return dataclass(frozen=True, slots=True, kw_only=True)(type("Pair", (), _body()))
+
+
+LATE = _new()
 STANDARD: Any = dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(type("Pair", (), _body()))
 
 VALUES = st.fixed_dictionaries(
@@ -79,6 +86,31 @@ def test_an_instance_has_the_fields_and_the_words_that_the_standard_decorator_gi
     assert late.unseen == standard.unseen
 
 
+@given(VALUES)
+def test_the_first_instance_of_a_class_is_as_every_later_one(values: Any) -> None:
+    new = _new()
+    one, two = new(**values), new(**values)
+    assert repr(one) == repr(two) == repr(STANDARD(**values))
+    assert one == two
+    assert (one.third is two.third) is ("third" in values)
+
+
+def test_the_first_instance_of_a_class_is_checked_like_every_later_one() -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Positive:
+        """Refuses what lies below."""
+
+        x: int
+
+        def __post_init__(self) -> None:
+            if self.x < 0:
+                raise ValueError("below")
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="below"):
+            Positive(x=-1)
+
+
 @given(VALUES, VALUES)
 def test_two_are_equal_when_the_standard_decorator_says_so(one: Any, other: Any) -> None:
     assert (LATE(**one) == LATE(**other)) is (STANDARD(**one) == STANDARD(**other))
@@ -102,11 +134,13 @@ def test_equal_ones_have_one_hash_and_what_holds_a_dict_has_none() -> None:
 
 @pytest.mark.parametrize("values", [{}, {"first": 1, "strange": 2}, {"first": 1, "counted": 2}])
 def test_wrong_arguments_are_refused_in_the_same_words(values: dict[str, int]) -> None:
-    with pytest.raises(TypeError) as late:
-        LATE(**values)
     with pytest.raises(TypeError) as standard:
         STANDARD(**values)
-    assert str(late.value) == str(standard.value)
+    new = _new()
+    for _ in ("its first instance", "a later one"):
+        with pytest.raises(TypeError) as late:
+            new(**values)
+        assert str(late.value) == str(standard.value)
     with pytest.raises(TypeError, match="positional"):
         LATE(1)
 
@@ -163,16 +197,17 @@ def test_methods_that_a_class_has_stay_its_own() -> None:
     assert repr(Told("x")) == "Told(***)"
 
 
-def test_no_method_is_written_before_it_is_called() -> None:
+def test_no_method_is_written_before_it_is_needed() -> None:
     @dataclass(frozen=True, slots=True)
     class New:
         """Never used before."""
 
         x: int
 
-    assert _names(New) == {"first"}
-    one = New(1)
-    assert _names(New) == {"__init__", "first"}
+    one = New(x=1)
+    assert _names(New) == set()
+    assert New(x=1) is not one
+    assert _names(New) == {"__init__"}
     assert one == New(1)
     assert repr(one).endswith("New(x=1)")
     assert hash(one) == hash(New(1))
@@ -180,9 +215,10 @@ def test_no_method_is_written_before_it_is_called() -> None:
 
 
 def _names(cls: type) -> set[str]:
-    """What is behind the methods of a class."""
+    """Which methods of a class are written."""
     methods = (cls.__init__, cls.__repr__, cls.__eq__, cls.__hash__)  # type: ignore[misc]
-    return {getattr(method, "__wrapped__", method).__code__.co_name for method in methods}
+    behind = {getattr(method, "__wrapped__", method).__code__.co_name for method in methods}
+    return {name for name in behind if name.startswith("__")}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ import pytest
 from modelyard.domain.errors import InvalidConfig
 from modelyard.settings import Settings, load, rows
 from modelyard.settings.__main__ import refreshed
-from modelyard.settings.record import Record, record
 from modelyard.settings.table import sections, table
 
 PAGE = Path(__file__).parents[2] / "docs/reference/configuration.md"
@@ -123,22 +122,6 @@ def test_a_changed_copy_leaves_the_original_alone() -> None:
     settings = Settings()
     louder = dataclasses.replace(settings, logging=dataclasses.replace(settings.logging, level="DEBUG"))
     assert (settings.logging.level, louder.logging.level) == ("WARNING", "DEBUG")
-
-
-@record
-class _Pair(Record):
-    left: int
-    right: int = 2
-
-
-def test_a_record_is_built_like_a_dataclass() -> None:
-    assert repr(_Pair(left=1)) == "_Pair(left=1, right=2)"
-    assert _Pair(left=1) == _Pair(left=1, right=2) != _Pair(left=2)
-    assert _Pair(left=1) != (1, 2)
-    with pytest.raises(TypeError, match="'left' needs a value"):
-        _Pair()  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="no field named 'up'"):
-        _Pair(left=1, up=3)  # type: ignore[call-arg]
 
 
 def test_importing_the_settings_loads_neither_yaml_nor_logging() -> None:

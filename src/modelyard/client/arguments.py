@@ -1,6 +1,6 @@
 """What callers pass, checked before anything is done with it: a slip is named, and nothing has happened yet.
 
-Python does not look at annotations. Here they are read once per method, when the class is made, and each call is held
+Python does not look at annotations. Here they are read once per method, when it is first called, and each call is held
 against them; that costs some 5 microseconds, which no call to a registry notices.
 """
 
@@ -22,6 +22,7 @@ from modelyard.ports.service import UNSET
 P = ParamSpec("P")
 T = TypeVar("T")
 C = TypeVar("C")
+_Rules = dict[str, Callable[[Any], None]]
 
 LONGEST: Final = 36_500.0
 """Days: a century, and safely inside what a date can hold."""
@@ -35,17 +36,22 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
     Raises:
         InvalidInput: From each call; names the argument, what was expected and what was found.
     """
-    parameters = inspect.signature(function).parameters.values()
-    rules = {p.name: rule for p in parameters if (rule := _rule(p)) is not None}
-    in_order = [rules.get(p.name, _anything) for p in parameters if p.kind in _BY_PLACE]
+
+    @functools.cache
+    def rules() -> tuple[_Rules, list[Callable[[Any], None]]]:
+        """By name, and for what comes by position."""
+        parameters = inspect.signature(function).parameters.values()
+        by_name = {p.name: rule for p in parameters if (rule := _rule(p)) is not None}
+        return by_name, [by_name.get(p.name, _anything) for p in parameters if p.kind in _BY_PLACE]
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        by_name, in_order = rules()
         for rule, value in zip(in_order, args, strict=False):
             rule(value)
         for name, value in kwargs.items():
-            if name in rules:
-                rules[name](value)
+            if name in by_name:
+                by_name[name](value)
         return function(*args, **kwargs)
 
     return call

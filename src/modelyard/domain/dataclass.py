@@ -1,10 +1,11 @@
-"""``dataclass`` as in the standard library, but a class's methods are written when they are first called.
+"""``dataclass`` as in the standard library, but a class's methods are written when they are first needed.
 
 The standard decorator compiles up to six methods for each class, 0.3 ms of every start of the program. The program
-defines some 230 such classes and makes instances of a few dozen in one run, so a start takes 60 ms less. The price: the
-first instance, the first comparison and the first ``repr`` of each class take 0.1 ms, once, and until then
-``inspect.signature`` does not know the fields. To type checkers this is the standard decorator, and what comes out
-behaves as if it were; its instances have slots.
+defines some 260 such classes and makes instances of a few dozen in one run, so a start takes 60 ms less. Of many it
+makes one only, such as of each section of the settings: so the first instance is put together field by field, and the
+constructor is written for the second. The price: the second instance, the first comparison and the first ``repr`` of
+each class take 0.1 ms, once, and until then ``inspect.signature`` does not know the fields. To type checkers this is
+the standard decorator, and what comes out behaves as if it were; its instances have slots.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import MISSING, Field, FrozenInstanceError, fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 if TYPE_CHECKING:
@@ -26,9 +28,9 @@ else:
         def decorate(cls: type) -> type:
             bare = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(cls)
             _check(bare)
-            for name, write in _WRITTEN_LATER.items():
+            for name, method in _written_later(bare).items():
                 if name != "__hash__" or frozen:
-                    _define(bare, name, _written_later(bare, name, write))
+                    _define(bare, name, method)
             if frozen:
                 for name in _FROZEN:
                     _define(bare, name, _Frozen.__dict__[name])
@@ -69,22 +71,65 @@ def _define(cls: type, name: str, method: object) -> None:
         setattr(cls, name, method)
 
 
-def _written_later(cls: type, name: str, write: Callable[[type], Any]) -> Callable[..., Any]:
-    """A method that puts the written one into its place when it is called."""
+def _written_later(cls: type) -> dict[str, Callable[..., Any]]:
+    """Methods that put the written ones into their places when they are called; the constructor, the second time.
 
-    method: Any = None
+    They share what they refer to: each object that is made for 260 classes brings Python's collector of garbage nearer,
+    which takes up to 50 ms where large libraries are loaded.
+    """
+    is_first = True
 
-    def first(self: object, /, *args: Any, **kwargs: Any) -> Any:
-        nonlocal method
-        if method is None:
-            written = write(cls)
-            written.__qualname__ = f"{cls.__qualname__}.{name}"
-            if cls.__dict__.get(name) is first:  # else somebody has wrapped it
-                setattr(cls, name, written)
-            method = written
-        return method(self, *args, **kwargs)
+    def init(self: object, /, *args: Any, **kwargs: Any) -> None:
+        nonlocal is_first
+        is_by_hand, is_first = is_first and not args, False
+        if not (is_by_hand and _put_together(cls, self, kwargs)):
+            _in_place(cls, "__init__", init)(self, *args, **kwargs)
 
-    return first
+    def shown(self: object) -> Any:
+        return _in_place(cls, "__repr__", shown)(self)
+
+    def equal(self: object, other: object) -> Any:
+        return _in_place(cls, "__eq__", equal)(self, other)
+
+    def hashed(self: object) -> Any:
+        return _in_place(cls, "__hash__", hashed)(self)
+
+    return {"__init__": init, "__repr__": shown, "__eq__": equal, "__hash__": hashed}
+
+
+def _in_place(cls: type, name: str, first: Callable[..., Any]) -> Callable[..., Any]:
+    """The written method, which stands in place of the first one from now on, if nobody has wrapped that."""
+    method: Callable[..., Any] = _written(cls, name)
+    if cls.__dict__.get(name) is first:
+        setattr(cls, name, method)
+    return method
+
+
+@lru_cache(maxsize=64)
+def _written(cls: type, name: str) -> Any:
+    """Kept for those who have wrapped a method, and call the first one every time."""
+    method = _WRITERS[name](cls)
+    method.__qualname__ = f"{cls.__qualname__}.{name}"
+    return method
+
+
+def _put_together(cls: Any, instance: Any, values: dict[str, Any]) -> bool:
+    """Fill one instance of a class; if the names do not fit, do nothing: the written constructor says why."""
+    known = [each for each in fields(cls) if each.init]
+    needed = {each.name for each in known if each.default is MISSING and each.default_factory is MISSING}
+    if not needed <= values.keys() <= {each.name for each in known}:
+        return False
+    for each in fields(cls):
+        value = values[each.name] if each.name in values else _default(each)
+        object.__setattr__(instance, each.name, value)
+    if hasattr(cls, "__post_init__"):
+        instance.__post_init__()
+    return True
+
+
+def _default(each: Field[Any]) -> Any:
+    """What a field holds that was not given."""
+    return each.default if each.default_factory is MISSING else each.default_factory()
 
 
 def _constructor(cls: Any) -> Any:
@@ -141,7 +186,7 @@ def _standard(name: str, **wanted: bool) -> Callable[[type], Any]:
 _TAKEN = ("_put_", "_default_", "_make_", "_missing")
 """What the written constructor calls its own."""
 
-_WRITTEN_LATER = {
+_WRITERS: dict[str, Callable[[type], Any]] = {
     "__init__": _constructor,
     "__repr__": _standard("__repr__", repr=True),
     "__eq__": _standard("__eq__", eq=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from modelyard.settings.record import Record, record
+from modelyard.domain.dataclass import dataclass
 
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
@@ -21,8 +21,8 @@ _SIZE = r"([0-9]{1,15})[ ]?(?:([KMGT])(i?)B?|B)?"
 _URL = r"[A-Za-z][A-Za-z0-9+.-]*://.+"
 
 
-@record
-class Kind(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
     """One type of setting.
 
     Attributes:

@@ -149,8 +149,9 @@ def _bytes_of(path: Path, name: str, *, must_exist: bool) -> bytes | None:
 
 
 def _read_environment(env: Mapping[str, str], found: Findings) -> None:
-    known = {setting.variable: setting for setting in table().values()}
-    for name in sorted(name for name in env if name.startswith("MODELYARD_")):
+    names = sorted(name for name in env if name.startswith("MODELYARD_"))
+    known = {setting.variable: setting for setting in table().values()} if names else {}
+    for name in names:
         text = env[name].strip()
         if not text or name in _OWN or _is_from_containers(name, text, known):
             continue

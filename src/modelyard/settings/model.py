@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import field
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.settings.kinds import (
     ADDRESS,
     COMPRESSION,
@@ -24,7 +25,6 @@ from modelyard.settings.model_server import DirectSettings as DirectSettings
 from modelyard.settings.model_server import LimitSettings as LimitSettings
 from modelyard.settings.model_server import QuotaSettings as QuotaSettings
 from modelyard.settings.model_server import ServerSettings as ServerSettings
-from modelyard.settings.record import Record, record
 from modelyard.settings.row import Row as Row
 from modelyard.settings.row import section as section
 from modelyard.settings.row import setting as setting
@@ -33,8 +33,8 @@ COMPRESS_LEVEL = 3
 """What ``true`` means for joblib: past level 3, zlib costs time and saves next to nothing."""
 
 
-@record
-class RegistrySettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrySettings:
     """Where the registry is and where a version's life begins."""
 
     path: str | None = setting(
@@ -47,8 +47,8 @@ class RegistrySettings(Record):
     default_stage: str = setting("development", TEXT, "Stage of a new version.", active=True)
 
 
-@record
-class LocalStorageSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalStorageSettings:
     """Files in a folder."""
 
     compression: bool | int | None = setting(
@@ -60,8 +60,8 @@ class LocalStorageSettings(Record):
     )
 
 
-@record
-class S3Settings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Settings:
     """Amazon S3, MinIO and other stores that speak its protocol."""
 
     bucket: str | None = setting(None, TEXT, "Bucket.", active=True)
@@ -72,8 +72,8 @@ class S3Settings(Record):
     secret_key: str | None = setting(None, TEXT, "Secret key.", active=True, secret=True)
 
 
-@record
-class GcsSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GcsSettings:
     """Google Cloud Storage."""
 
     bucket: str | None = setting(None, TEXT, "Bucket.", active=True)
@@ -82,8 +82,8 @@ class GcsSettings(Record):
     credentials_file: str | None = setting(None, TEXT, "Key file of a service account.", active=True)
 
 
-@record
-class AzureSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AzureSettings:
     """Azure Blob Storage."""
 
     container: str | None = setting(None, TEXT, "Container.", active=True)
@@ -95,8 +95,8 @@ class AzureSettings(Record):
     )
 
 
-@record
-class StorageSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageSettings:
     """Where bytes are kept."""
 
     backend: str = setting("local", choice("local", "s3", "gcs", "azure"), "Kind of store.", active=True)
@@ -113,8 +113,8 @@ class StorageSettings(Record):
     azure: AzureSettings = section(AzureSettings)
 
 
-@record
-class GitSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitSettings:
     """What is taken from the git work tree around the caller."""
 
     enabled: bool = setting(
@@ -122,8 +122,8 @@ class GitSettings(Record):
     )
 
 
-@record
-class VersioningSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersioningSettings:
     """Labels of versions."""
 
     strategy: str = setting("semantic", choice("semantic"), "How new labels are formed.", active=True)
@@ -136,8 +136,8 @@ class VersioningSettings(Record):
     git: GitSettings = section(GitSettings)
 
 
-@record
-class DatabaseSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSettings:
     """Where records are kept, if not in the registry's own folder."""
 
     type: str = setting(
@@ -158,8 +158,8 @@ class DatabaseSettings(Record):
     pool_size: int | None = setting(None, whole(1, 1000), "Connections kept open.", active=True)
 
 
-@record
-class MlflowSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MlflowSettings:
     """A copy of every registration in MLflow."""
 
     enabled: bool = setting(False, SWITCH, "Log registrations to MLflow.")
@@ -167,8 +167,8 @@ class MlflowSettings(Record):
     experiment: str = setting("model_registry", TEXT, "Experiment that receives the runs.")
 
 
-@record
-class WandbSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WandbSettings:
     """A copy of every registration in Weights & Biases."""
 
     enabled: bool = setting(False, SWITCH, "Log registrations to Weights & Biases.")
@@ -176,23 +176,23 @@ class WandbSettings(Record):
     entity: str | None = setting(None, TEXT, "User or team that owns the project.")
 
 
-@record
-class AuthenticationSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthenticationSettings:
     """Who is asking."""
 
     enabled: bool = setting(False, SWITCH, "Require a token on a server.")
 
 
-@record
-class AccessControlSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessControlSettings:
     """What they may do."""
 
     enabled: bool = setting(False, SWITCH, "Check roles on a server.")
     default_role: str | None = setting(None, TEXT, "Role of a caller who was given none.")
 
 
-@record
-class OidcSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcSettings:
     """People who log in at an OpenID Connect provider."""
 
     issuer: str | None = setting(
@@ -236,8 +236,8 @@ class OidcSettings(Record):
     )
 
 
-@record
-class SecuritySettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecuritySettings:
     """What may be loaded, and by whom."""
 
     trust: tuple[str, ...] = setting(
@@ -252,8 +252,8 @@ class SecuritySettings(Record):
     oidc: OidcSettings = section(OidcSettings)
 
 
-@record
-class EmailSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailSettings:
     """Notification by mail."""
 
     host: str | None = setting(None, TEXT, "Mail server.")
@@ -264,23 +264,23 @@ class EmailSettings(Record):
     recipients: tuple[str, ...] = setting((), TEXTS, "Addresses the mail goes to.")
 
 
-@record
-class SlackSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlackSettings:
     """Notification in a Slack channel."""
 
     webhook_url: str | None = setting(None, URL, "Incoming webhook of the channel.", secret=True)
 
 
-@record
-class WebhookSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings:
     """Notification of a program."""
 
     url: str | None = setting(None, URL, "Address that receives events.")
     secret: str | None = setting(None, TEXT, "Key that signs the requests.", secret=True)
 
 
-@record
-class NotificationSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationSettings:
     """Who is told."""
 
     enabled: bool = setting(False, SWITCH, "Send notifications.")
@@ -289,24 +289,24 @@ class NotificationSettings(Record):
     webhook: WebhookSettings = section(WebhookSettings)
 
 
-@record
-class AlertSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertSettings:
     """When monitoring raises its voice."""
 
     enabled: bool = setting(False, SWITCH, "Notify about the conditions below.")
     stale_days: int | None = setting(None, whole(1, 36500), "Days without a new version, for a live model.")
 
 
-@record
-class MonitoringSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitoringSettings:
     """`modelyard monitor`."""
 
     interval: int = setting(30, whole(1, 86400), "Seconds between two looks.", active=True)
     alerts: AlertSettings = section(AlertSettings)
 
 
-@record
-class PersistenceSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersistenceSettings:
     """How live models become files."""
 
     models_dir: str | None = setting(
@@ -330,8 +330,8 @@ class PersistenceSettings(Record):
     )
 
 
-@record
-class LoggingSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggingSettings:
     """Log lines of the command line program; a library never sets up logging by itself."""
 
     level: str = setting(
@@ -345,8 +345,8 @@ class LoggingSettings(Record):
     )
 
 
-@record
-class Settings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
     """Everything that can be configured. ``Settings()`` is all defaults; ``load()`` reads file and variables.
 
     Attributes:

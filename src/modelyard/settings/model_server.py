@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.settings.kinds import SIZE, SWITCH, TEXT, TEXTS, URL, choice, whole
-from modelyard.settings.record import Record, record
 from modelyard.settings.row import section, setting
 
 
-@record
-class LimitSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSettings:
     """How much a server takes before it says no."""
 
     connections: int = setting(
@@ -49,8 +49,8 @@ class LimitSettings(Record):
     )
 
 
-@record
-class DirectSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectSettings:
     """Large downloads straight from the object store, past the server."""
 
     enabled: bool = setting(
@@ -65,8 +65,8 @@ class DirectSettings(Record):
     )
 
 
-@record
-class ServerSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
     """`modelyard server`."""
 
     host: str = setting("127.0.0.1", TEXT, "Address to listen on.", active=True)
@@ -110,8 +110,8 @@ class ServerSettings(Record):
     limits: LimitSettings = section(LimitSettings)
 
 
-@record
-class QuotaSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaSettings:
     """How much a registry takes in; what is not set is not limited. Sizes are numbers of bytes, or as in `20GiB`."""
 
     models: int | None = setting(None, whole(1, 10**9), "Models.", active=True)
@@ -133,8 +133,8 @@ class QuotaSettings(Record):
     )
 
 
-@record
-class CacheSettings(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheSettings:
     """Where bytes fetched from servers are kept on a client, to be loaded again without them."""
 
     limit: int = setting(

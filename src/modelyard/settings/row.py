@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Any
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.settings.kinds import Kind
-from modelyard.settings.record import Record, record
 
 
-@record
-class Row(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
     """What is said about a setting beside its name and default.
 
     Attributes:

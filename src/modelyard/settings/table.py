@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import fields
 from functools import cache
 
+from modelyard.domain.dataclass import dataclass
 from modelyard.domain.errors import InvalidConfig
 from modelyard.settings.kinds import Kind
 from modelyard.settings.model import Row, Settings
-from modelyard.settings.record import Record, record
 
 HIDDEN = "***"
 
@@ -23,8 +23,8 @@ VARIABLES = (
 """Variables that stand for no key of the file, each with its meaning."""
 
 
-@record
-class Setting(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
     """One row of the table.
 
     Attributes:
@@ -66,8 +66,8 @@ class Setting(Record):
         return list(value) if isinstance(value, tuple) else value
 
 
-@record
-class SettingRow(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingRow:
     """A setting and the value it has now, fit to be shown.
 
     Attributes:
@@ -167,11 +167,11 @@ def rows(settings: Settings) -> list[SettingRow]:
 
 def not_active(settings: Settings) -> list[SettingRow]:
     """The rows that somebody set to something else and that change nothing in this build; worth one warning."""
-    settled = {key: value_of(Settings(), key) for key in table()}
+    given = rows(settings) if settings.sources else []  # every start asks, and most have set nothing
     return [
         row
-        for row in rows(settings)
-        if row.source != "default" and not row.active and value_of(settings, row.key) != settled[row.key]
+        for row in given
+        if row.source != "default" and not row.active and value_of(settings, row.key) != find(row.key).default
     ]
 
 
