@@ -1,6 +1,6 @@
 """Files of 1 GiB through the public class, beside hand-written floors in the same run.
 
-    python benchmarks/bench_large.py [--mebibytes 1024] [--rounds 3]
+    python benchmarks/bench_large.py [--mebibytes 1024] [--rounds 3] [--parts random,joblib,safetensors]
 
 Three kinds of file, because the scanner looks into each differently: random bytes, a joblib file of large arrays, and
 a safetensors file. Every round starts from an empty registry and a synced disk, and takes floor and registry in turns.
@@ -74,7 +74,7 @@ def make_safetensors(path: Path, mebibytes: int) -> None:
 
 
 KINDS: dict[str, tuple[str, Callable[[Path, int], None]]] = {
-    "random bytes": ("model.bin", make_random),
+    "random": ("model.bin", make_random),
     "joblib": ("model.joblib", make_joblib),
     "safetensors": ("model.safetensors", make_safetensors),
 }
@@ -193,11 +193,12 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--mebibytes", type=int)
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--parts", default=",".join(KINDS), help="some of them")
     given = parser.parse_args()
     size = given.mebibytes or (64 if given.quick else 1024)
     rounds = given.rounds or (1 if given.quick else 3)
     figures = {}
-    for kind in KINDS:
+    for kind in given.parts.split(","):
         figures[kind] = measure(given.folder, kind, size, rounds)
         report(kind, figures[kind])
     keep({"large": figures}, given.json)

@@ -1,6 +1,6 @@
 """How long a whole process takes: import, --help, status, and loading a model by alias.
 
-    python benchmarks/bench_start.py
+    python benchmarks/bench_start.py [--parts tool,small,forest]
 
 Medians of fresh processes, in turns with a bare interpreter of the same environment. Bytecode is cached and warm:
 with PYTHONDONTWRITEBYTECODE set, such figures mean nothing.
@@ -25,6 +25,13 @@ AIMS = (
     ("load by alias, small", "joblib.load, small", 150, "over floor"),
     ("load by alias, forest", "joblib.load, forest", 150, "over floor"),
 )
+
+# What is measured in turns with each other, by part; every part has the bare interpreter beside.
+PARTS = {
+    "tool": ("import modelyard", "import modelyard, class", "modelyard --help", "modelyard status NAME"),
+    "small": ("joblib.load, small", "load by alias, small"),
+    "forest": ("joblib.load, forest", "load by alias, forest"),
+}
 
 
 def prepare(folder: Path, trees: int) -> dict[str, tuple[str, ...]]:
@@ -81,26 +88,40 @@ def run(command: tuple[str, ...], folder: Path) -> None:
     subprocess.run(command, cwd=folder, env=child_environment(), stdout=null, stderr=null, check=True)
 
 
-def main() -> None:
-    """Run and report."""
-    given = options(__doc__).parse_args()
-    with tempfile.TemporaryDirectory(dir=given.folder, prefix="bench-") as name:
-        folder = Path(name)
-        asked = prepare(folder, 5 if given.quick else 100)
-        size = (folder / "forest.joblib").stat().st_size
-        timers = {
-            title: timed(lambda _, command=command: run(command, folder)) for title, command in asked.items()
-        }
-        taken = interleaved(timers, 3 if given.quick else 21, warm=2)
-    figures = {title: summary(seconds) for title, seconds in taken.items()}
+def measure(asked: dict[str, tuple[str, ...]], folder: Path, rounds: int) -> dict[str, list[float]]:
+    """Seconds of each process by name, in turns."""
+    timers = {title: timed(lambda _, one=one: run(one, folder)) for title, one in asked.items()}
+    return interleaved(timers, rounds, warm=2)
+
+
+def report(taken: dict[str, list[float]], figures: dict[str, dict[str, float]]) -> None:
+    """Print one part."""
     rows = []
     for title, one in figures.items():
         aim = next((row for row in AIMS if row[0] == title), None)
         over = one["median_ms"] - statistics.median(taken[aim[1] if aim else "bare python"]) * 1000
         rows.append((title, one["median_ms"], one["p95_ms"], over, f"{aim[2]} {aim[3]}" if aim else None))
     table(("whole process (ms)", "median", "p95", "over", "aim"), rows)
+
+
+def main() -> None:
+    """Run and report."""
+    parser = options(__doc__)
+    parser.add_argument("--parts", default=",".join(PARTS), help="some of them")
+    given = parser.parse_args()
+    kept: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory(dir=given.folder, prefix="bench-") as name:
+        folder = Path(name)
+        asked = prepare(folder, 5 if given.quick else 100)
+        size = (folder / "forest.joblib").stat().st_size
+        for part in given.parts.split(","):
+            chosen = {title: asked[title] for title in ("bare python", *PARTS[part])}
+            taken = measure(chosen, folder, 3 if given.quick else 21)
+            figures = {title: summary(seconds) for title, seconds in taken.items()}
+            report(taken, figures)
+            kept = figures | kept
     print(f"forest: {size / 1e6:.0f} MB")
-    keep({"start": figures, "forest_bytes": size}, given.json)
+    keep({"start": kept, "forest_bytes": size}, given.json)
 
 
 if __name__ == "__main__":
