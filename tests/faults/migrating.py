@@ -3,7 +3,8 @@
     python migrating.py
 
 reads ``<n> <address>`` line by line, each done by a child that is killed before the n-th statement of the migration,
-and answers ``killed`` or, if there were fewer, ``done``. What a migration imports is imported once, so that trying
+and answers ``killed`` or, if there were fewer, ``done``. MongoDB is brought to the schema of the next build, command by
+command. What a migration imports is imported once, so that trying
 every statement is quick; there is one thread, so that forking is safe.
 """
 
@@ -13,25 +14,49 @@ import os
 import signal
 import sys
 from itertools import count
+from typing import Any
 
+from next_mongodb import become
+from pymongo import monitoring
 from sqlalchemy import Engine, event
 
 from modelyard.adapters.metadata.engines import open_server
 from modelyard.adapters.metadata.migrations import servers, upgrade  # noqa: F401 - the children need them
+from modelyard.adapters.metadata.mongo import MongoMetadata
 from modelyard.adapters.metadata.sql import SqlMetadata
+
+
+class Counting(monitoring.CommandListener):
+    """Dies before the command that it is told; also asked by SQLAlchemy, before each statement."""
+
+    def __init__(self, last: int) -> None:
+        self._last = last
+        self._commands = count(1)
+
+    def started(self, *_: object) -> None:
+        if next(self._commands) == self._last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def succeeded(self, *_: object) -> None:
+        """As expected."""
+
+    failed = succeeded
+
+
+def opened(address: str) -> Any:
+    """A store of the newest build that there is for its kind of database."""
+    if address.startswith("mongodb:"):
+        become(1)
+        return MongoMetadata(address)
+    return SqlMetadata(address) if address.startswith("sqlite:") else open_server(address)
 
 
 def migrate(address: str, last: int) -> None:
     """What the child does."""
-    statements = count(1)
-
-    def counted(*_: object) -> None:
-        if next(statements) == last:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    event.listen(Engine, "before_cursor_execute", counted)
-    store = SqlMetadata(address) if address.startswith("sqlite:") else open_server(address)
-    store.migrate()
+    counting = Counting(last)
+    monitoring.register(counting)
+    event.listen(Engine, "before_cursor_execute", lambda *_: counting.started())
+    opened(address).migrate()
 
 
 def main() -> None:

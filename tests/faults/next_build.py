@@ -4,6 +4,7 @@
 
 The first step only adds, as every step must that is made while servers of the build before run: a table, a column that
 may stay empty, an index. The second takes away what the build before reads, as may be done once none of it runs.
+The same for MongoDB is in ``next_mongodb.py``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from alembic import config
+from next_mongodb import become
 
 from modelyard.adapters.metadata import migrations, statements_sqlite
 from modelyard.cli.main import main
@@ -52,6 +54,7 @@ if __name__ == "__main__":
     steps, folder = int(sys.argv[1]), Path(sys.argv[2])
     LOCATIONS = (Path(migrations.__file__).parent / "versions", folder)
     write_steps(folder, steps)
+    become(steps)
     config.Config = Config  # type: ignore[misc]
     sys.argv = ["modelyard", *sys.argv[3:]]
     sys.exit(main())

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.faults.next_mongodb import take_back as take_back_mongodb
 from tests.many.databases import drop, new_database
 from tests.server.running import Command
 from tests.server.test_rolling import OLD
@@ -30,6 +32,8 @@ from tests.server.test_rolling import OLD
 from modelyard import ModelRegistry
 from modelyard.adapters.metadata.engines import open_server
 from modelyard.adapters.metadata.migrations import versions
+from modelyard.adapters.metadata.mongo import MongoMetadata
+from modelyard.adapters.metadata.mongo_schema import VERSION as MONGODB
 from modelyard.adapters.metadata.sql import SqlMetadata
 from modelyard.adapters.metadata.sqlite import driver
 from modelyard.domain.records import LineageEdge
@@ -41,6 +45,7 @@ from modelyard.testing.metadata import a_blob, a_model, a_version, an_event, eve
 KILLED = Path(__file__).with_name("migrating.py")
 NEXT = Path(__file__).with_name("next_build.py")
 THIS = ("-m", "modelyard")
+NEVER = 10**9
 STEPS: list[ModuleType] = [
     import_module(f"{versions.__name__}.{each.name}") for each in iter_modules(versions.__path__)
 ]
@@ -53,16 +58,35 @@ KINDS = [
 ]
 
 
-@pytest.fixture(params=KINDS)
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Of a database of each kind, in which there is nothing."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/registry.db"
+@contextmanager
+def new_place(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    """The address of a database in which there is nothing."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder}/registry.db"
         return
-    server = request.getfixturevalue(request.param)
+    server = request.getfixturevalue(kind)
+    if kind == "mongodb":
+        name = f"many_{uuid.uuid4().hex[:12]}"
+        yield server.address(name)
+        server.database(name).client.drop_database(name)
+        return
     url = new_database(server)
     yield url
     drop(server, url)
+
+
+@pytest.fixture(params=KINDS)
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Of a database with tables, of each kind."""
+    with new_place(request.param, request, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture(params=[*KINDS, pytest.param("mongodb", marks=pytest.mark.backends)])
+def any_address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Of a database of each kind."""
+    with new_place(request.param, request, tmp_path) as found:
+        yield found
 
 
 def opened(address: str) -> Any:
@@ -143,6 +167,49 @@ def test_F39_a_migration_that_dies_before_any_of_its_statements_is_completed_by_
     store.close()
 
 
+def name_in(address: str) -> str:
+    """The name of the database."""
+    return address.rpartition("/")[2].partition("?")[0]
+
+
+def indexes(database: Any) -> dict[str, Any]:
+    """Every collection with all that is said of its indexes."""
+    return {name: database[name].index_information() for name in database.list_collection_names()}
+
+
+@pytest.mark.parametrize("fresh", [pytest.param(True, marks=pytest.mark.long), False])
+def test_F39_a_mongodb_whose_migration_dies_before_any_of_its_commands_is_completed_by_the_next(
+    fresh: bool,
+    mongodb: Any,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    killed_at: Callable[[int, str], bool],
+) -> None:
+    """From nothing, or from the schema before with records in it; who completes it is of the newest build too."""
+    with new_place("mongodb", request, tmp_path) as address:
+        store, database = MongoMetadata(address), mongodb.database(name_in(address))
+        store.migrate()
+        seed(store, a_model(), a_version(), a_blob(), events=(an_event(1),))
+        before = [] if fresh else contents(store)
+        assert not killed_at(NEVER, address)
+        whole, died = indexes(database), 0
+        assert "moods" in whole
+        for command in count(1):
+            if fresh:
+                database.client.drop_database(database.name)
+            else:
+                take_back_mongodb(database)
+            if not killed_at(command, address):
+                break
+            died += 1
+            assert not killed_at(NEVER, address)
+            assert indexes(database) == whole
+            assert fresh or contents(store) == before
+            assert store.check() == ()
+        assert died >= len(whole)
+        store.close()
+
+
 def fingerprint(store: Any) -> str:
     """Of every version with its edges, however many there are."""
     found, edges = hashlib.sha256(), []
@@ -205,7 +272,7 @@ def next_program(folder: Path, steps: int) -> tuple[str, ...]:
 
 def environment(address: str) -> dict[str, str]:
     """Settings of a registry whose records are there and whose bytes are in its folder."""
-    if address.startswith("sqlite:"):
+    if address.startswith(("sqlite:", "mongodb:")):
         return {"MODELYARD_DATABASE_URL": address}
     kind = "postgresql" if address.startswith("postgresql") else "mysql"
     return {"MODELYARD_DATABASE_TYPE": kind, "MODELYARD_DATABASE_URL": address}
@@ -254,40 +321,43 @@ def registering(url: str) -> Iterator[list[int]]:
 
 def refused_to_start(program: tuple[str, ...], folder: Path, address: str) -> None:
     """This build says of a newer database that it is one, and what to do."""
+    known = MONGODB if address.startswith("mongodb:") else len(STEPS)
     told = ran(program, folder, address, "server", "--port", "0")
     assert told.returncode == 2
-    assert re.search(rf"has schema \d+, this version of modelyard knows up to {len(STEPS)}", told.stderr)
+    assert re.search(rf"has schema \d+, this version of modelyard knows up to {known}", told.stderr)
     assert "update this one" in told.stderr
 
 
-def test_F39_servers_of_before_go_on_beside_one_that_adds_to_the_schema(address: str, tmp_path: Path) -> None:
+def test_F39_servers_of_before_go_on_beside_one_that_adds_to_the_schema(
+    any_address: str, tmp_path: Path
+) -> None:
     with (
-        Command(tmp_path / "registry", "--no-auth", env=environment(address)) as old,
+        Command(tmp_path / "registry", "--no-auth", env=environment(any_address)) as old,
         registering(old.url) as numbers,
-        Next(tmp_path, address, steps=1) as new,
+        Next(tmp_path, any_address, steps=1) as new,
     ):
         both = [registered(url) for _ in range(10) for url in (old.url, new.url)]
         for url in (old.url, new.url):
             assert httpx.get(f"{url}/readyz", timeout=60).status_code == 200
-    refused_to_start(THIS, tmp_path, address)
+    refused_to_start(THIS, tmp_path, any_address)
     assert sorted(numbers + both) == list(range(1, len(numbers + both) + 1))
     program = next_program(tmp_path, steps=1)
     for words in (("fsck", "--deep"), ("audit", "verify")):
-        done = ran(program, tmp_path, address, *words)
+        done = ran(program, tmp_path, any_address, *words)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_F39_a_schema_that_lacks_what_servers_of_before_read_is_said_to_be_newer(
-    address: str, tmp_path: Path
+    any_address: str, tmp_path: Path
 ) -> None:
     """Nothing of a change that could not be made whole is left."""
-    with Command(tmp_path / "registry", "--no-auth", env=environment(address)) as old:
+    with Command(tmp_path / "registry", "--no-auth", env=environment(any_address)) as old:
         assert registered(old.url) == 1
-        done = ran(next_program(tmp_path, steps=2), tmp_path, address, "list")
+        done = ran(next_program(tmp_path, steps=2), tmp_path, any_address, "list")
         assert done.returncode == 0, done.stdout + done.stderr
         answer = httpx.post(f"{old.url}/api/v1/models/fraud/versions", json={"tags": {"a": "b"}}, timeout=60)
         assert answer.status_code >= 500
         assert "a newer modelyard changed it" in answer.json()["detail"]
         page = httpx.get(f"{old.url}/api/v1/versions?model=fraud", timeout=60).json()
         assert [version["number"] for version in page["items"]] == [1]
-    refused_to_start(THIS, tmp_path, address)
+    refused_to_start(THIS, tmp_path, any_address)

@@ -2,14 +2,14 @@
 
 Names, slugs, numbers, labels and single holders of a stage are unique indexes: the database itself refuses a second.
 Indexes are only ever added, so older and newer servers can work side by side; what an older one cannot read raises the
-number in the ``schema`` document, and it refuses.
+number in the ``schema`` document, and it refuses. That is read when a process starts; one that runs already is stopped
+by taking the counter ``events`` away from it, since a collection that is gone would only look empty.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from modelyard.domain.errors import NotSupported
@@ -111,9 +111,6 @@ FURTHER: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
 }
 """What else is looked for."""
 
-NEVER_LEASED: Final = datetime(1970, 1, 1, tzinfo=UTC)
-"""The end of a lease that nobody holds."""
-
 BARE: Final = ("counters", "leases", "schema")
 """Collections of a few documents that are found by ``_id`` alone."""
 
@@ -188,5 +185,5 @@ def _create(database: Any) -> None:
             models.append(IndexModel([("holder_key", ASCENDING)], unique=True, sparse=True))
         database[name].create_indexes(models)
     database["counters"].update_one({"_id": "events"}, {"$setOnInsert": {"last": 0}}, upsert=True)
-    database["leases"].update_one({"_id": "writer"}, {"$setOnInsert": {"until": NEVER_LEASED}}, upsert=True)
+    database["leases"].update_one({"_id": "writer"}, {"$setOnInsert": {"line": []}}, upsert=True)
     database["schema"].update_one({"_id": "modelyard"}, {"$max": {"version": VERSION}}, upsert=True)

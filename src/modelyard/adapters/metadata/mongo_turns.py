@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import random
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import Any, Final
 
 from modelyard.adapters.metadata.mongo_client import APPLICATION, Client, concern, durable, words
-from modelyard.adapters.metadata.mongo_schema import NEVER_LEASED
+from modelyard.adapters.metadata.mongo_line import Line
 from modelyard.domain.errors import Conflict, StorageError
 
 PATIENCE: Final = 20.0
@@ -30,9 +29,6 @@ ORPHANED: Final = 1.5
 
 _LOOK: Final = 0.5
 """Seconds between two looks for such transactions, once somebody has waited for so long."""
-
-LEASE_MILLISECONDS: Final = 5_000
-"""How long one writer may keep the others of its kind away."""
 
 _PAUSES: Final = (0.0005, 0.02)
 _UNCERTAIN: Final = "UnknownTransactionCommitResult"
@@ -50,7 +46,7 @@ class Turns:
         self._client = client
         self._lock = RLock()
         self._depth = 0
-        self._name = uuid.uuid4().hex
+        self._line = Line(client)
 
     # --- transactions ------------------------------------------------------------------------------------------------
 
@@ -156,42 +152,17 @@ class Turns:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep those away who ask for the same: threads by a lock, processes by a lease that ends by itself."""
+        """Keep those away who ask for the same: threads by a lock, processes by the line."""
         with self._queued():
             if self._depth == 0:
-                self._lease()
+                self._line.enter()
             self._depth += 1
             try:
                 yield
             finally:
                 self._depth -= 1
                 if self._depth == 0:
-                    self._give_back()
-
-    def _lease(self) -> None:
-        """Until it is had, or others had it for long, or the database does not answer: the commit will say so then."""
-        from pymongo.errors import PyMongoError
-
-        until = {"$add": ["$$NOW", LEASE_MILLISECONDS]}
-        mine = [{"$set": {"owner": self._name, "until": until}}]
-        free = {"_id": "writer", "$expr": {"$lt": ["$until", "$$NOW"]}}
-        deadline = time.monotonic() + LEASE_MILLISECONDS / 1000
-        with suppress(PyMongoError, StorageError):
-            while time.monotonic() < deadline and not self._leases.update_one(free, mine).matched_count:
-                time.sleep(random.uniform(*_PAUSES) / 4)  # noqa: S311 - jitter, not a secret
-
-    def _give_back(self) -> None:
-        from pymongo.errors import PyMongoError
-
-        with suppress(PyMongoError, StorageError):
-            self._leases.update_one({"_id": "writer", "owner": self._name}, {"$set": {"until": NEVER_LEASED}})
-
-    @property
-    def _leases(self) -> Any:
-        """Not awaited to be durable: a lost lease costs a moment."""
-        from pymongo import WriteConcern
-
-        return self._client.database["leases"].with_options(write_concern=WriteConcern(1))
+                    self._line.leave()
 
 
 class _Waiting:

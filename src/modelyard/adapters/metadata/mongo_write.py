@@ -236,7 +236,7 @@ class Writer:
         """The last position given before this commit.
 
         Raises:
-            StorageError: The database was not set up.
+            StorageError: There is no such counter: the database was not set up, or is a newer build's.
         """
         if not self._events:
             return 0
@@ -244,7 +244,10 @@ class Writer:
             {"_id": "events"}, {"$inc": {"last": len(self._events)}}, session=self._session
         )
         if found is None:
-            raise StorageError("this database was not set up: open it with `migrate()` first")
+            raise StorageError(
+                "this database has no counter of events: either it was not set up (open it with `migrate()` first), or "
+                "a newer modelyard changed it (update this one)"
+            )
         return int(found["last"])
 
     def _append(self, last: int) -> None:
