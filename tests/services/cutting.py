@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Thread
 from urllib.parse import urlsplit, urlunsplit
@@ -19,6 +19,9 @@ class Relay:
     Args:
         host: Where the server is.
         port: Its port.
+
+    Attributes:
+        watch: Asked about everything before it goes up; once it answers true, that is passed on and the line is cut.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -26,7 +29,9 @@ class Relay:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listening.getsockname()[1])
         self._armed: str | None = None
+        self.watch: Callable[[bytes], bool] | None = None
         self.cuts = 0
+        self._open: list[socket.socket] = []
         self._thread = Thread(target=self._accept, daemon=True)
         self._thread.start()
 
@@ -35,11 +40,13 @@ class Relay:
         self._armed = when
 
     def close(self) -> None:
-        """Stop taking connections; those that are there end with their clients."""
+        """Take no more connections, and cut those that are there."""
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         self._thread.join()
+        for each in self._open:
+            _end(each)
 
     def _accept(self) -> None:
         while True:
@@ -48,6 +55,7 @@ class Relay:
             except OSError:
                 return
             server = socket.create_connection(self._target)
+            self._open += [client, server]
             state = {"waiting": False}
             for source, target, up in ((client, server, True), (server, client, False)):
                 Thread(target=self._pass_on, args=(source, target, up, state), daemon=True).start()
@@ -65,11 +73,20 @@ class Relay:
                     state["waiting"] = True
                 elif not up and state["waiting"]:
                     break  # the server has done it, and nobody hears of it
+                last = up and self.watch is not None and self.watch(data)
                 target.sendall(data)
+                if last:
+                    self.watch = None
+                    self.cuts += 1
+                    break
         for each in (source, target):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+            _end(each)
+
+
+def _end(each: socket.socket) -> None:
+    with suppress(OSError):
+        each.shutdown(socket.SHUT_RDWR)
+    each.close()
 
 
 @contextmanager

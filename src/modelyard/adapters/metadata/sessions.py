@@ -115,10 +115,8 @@ class Session:
                 try:
                     yield
                 except Exception:
-                    with suppress(
-                        Exception
-                    ):  # that nothing was done behind the failure: the driver would log it
-                        self.settle()
+                    with suppress(Exception):  # left as if all were well: else the driver logs what it meets
+                        self._wait_for_each()
                     raise
         finally:
             self._pipeline = None
