@@ -181,6 +181,15 @@ def test_F5_on_a_full_disk_reading_goes_on_and_writing_resumes_without_opening_a
     assert sound(small_disk / "registry", ()) == []
 
 
+def test_F5_a_registry_that_cannot_be_opened_on_a_full_disk_says_why(
+    crowded: ModelRegistry, small_disk: Path
+) -> None:
+    crowded.close()
+    fill(small_disk)
+    with pytest.raises(StorageFull, match="free some space"):
+        ModelRegistry(small_disk / "registry", config=Settings()).list_models()
+
+
 def test_F5_a_pointer_that_cannot_be_moved_stays(
     crowded: ModelRegistry, small_disk: Path, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner
+from tests.server.running import on_a_thread
 
 from modelyard import ModelRegistry
 from modelyard.cli.main import program
@@ -144,6 +145,13 @@ def test_a_token_of_a_login_ends_within_hours(url, monkeypatch, service):
 def test_nobody_at_the_browser_means_no_login(url):
     with Waiting(url) as waiting, pytest.raises(NotAuthenticated, match="nobody logged in"):
         waiting.token(0.05)
+
+
+def test_nobody_waits_at_a_server_where_people_cannot_log_in(tmp_path):
+    with on_a_thread(tmp_path / "registry") as server:
+        ran = run("login", server.url, code=2)
+    assert "no OpenID Connect provider" in ran.output
+    assert "Open this address" not in ran.output
 
 
 def test_login_wants_the_address_of_a_server(folder):

@@ -13,12 +13,15 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from modelyard.domain.errors import NotAuthenticated
+from modelyard.domain.errors import InvalidInput, NotAuthenticated, NotFound, NotSupported
 from modelyard.domain.sessions import challenge_of, words_of, write_secret
 from modelyard.remote.transport import Transport
 
 PATIENCE: Final = 300.0
 """Seconds for somebody to log in."""
+
+EXCHANGE: Final = "/login/token"
+"""Where a code becomes a token, by POST; a server without a provider has nothing there."""
 
 PAGE: Final = (
     b"<!doctype html><html lang=en><meta charset=utf-8><title>Modelyard</title>"
@@ -31,7 +34,11 @@ class Waiting:
     """A program that waits for its browser, on a port that is open until the ``with`` block ends.
 
     Attributes:
-        url: The server.
+        url: The server, which is asked at once whether people can log in there.
+
+    Raises:
+        NotSupported: They cannot.
+        Unreachable: It does not answer.
     """
 
     url: str
@@ -41,6 +48,7 @@ class Waiting:
     _listening: HTTPServer = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        _expect_people(self.url)
         self._listening = HTTPServer(("127.0.0.1", 0), _handler(self))
 
     def __enter__(self) -> Waiting:
@@ -79,7 +87,7 @@ class Waiting:
         transport = Transport(self.url)
         try:
             body = {"code": self._code, "verifier": self._verifier}
-            found: dict[str, Any] = transport.ask("POST", "/login/token", body=body)
+            found: dict[str, Any] = transport.ask("POST", EXCHANGE, body=body)
         finally:
             transport.close()
         return found
@@ -114,6 +122,22 @@ def _handler(waiting: Waiting) -> type[BaseHTTPRequestHandler]:
             """Nothing: the address holds the code."""
 
     return Handler
+
+
+def _expect_people(url: str) -> None:
+    transport = Transport(url)
+    try:
+        transport.ask("POST", EXCHANGE, body={})
+    except InvalidInput:  # It misses the code, so it takes codes.
+        return
+    except (NotFound, NotAuthenticated):
+        pass
+    finally:
+        transport.close()
+    raise NotSupported(
+        f"nobody can log in at {url}: it has no OpenID Connect provider. Give a token with MODELYARD_TOKEN; a server "
+        "that was started with --no-auth needs none"
+    )
 
 
 def log_out(url: str, token: str) -> None:
