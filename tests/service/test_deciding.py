@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelyard.domain.errors import BlobDamaged, BlobNotFound, Conflict
-from modelyard.domain.records import Actor, FileEntry
+from modelyard.domain.records import Actor, Blob, FileEntry
+from modelyard.ports.metadata import BlobKey, Changes, Put
 from modelyard.ports.service import CreateVersion, RecordMetrics
 from modelyard.service import blobs, local
 from modelyard.service.audit import merkle_root
 
-from .shelf import WEIGHTS, make
+from .shelf import WEIGHTS, make, row
 
 
 def test_a_commit_that_never_lands_gives_up_and_says_so(service, monkeypatch):
@@ -109,6 +110,35 @@ def test_nothing_is_scanned_while_others_wait_for_the_decision(service, monkeypa
     make(service, WEIGHTS)
     assert scanned == [0]
     assert made.scan == service.get_version("fraud").scan
+
+
+def test_bytes_seen_before_others_had_to_wait_are_not_looked_at_again(service, monkeypatch):
+    seen, stat = [], service.blobs.stat
+    monkeypatch.setattr(service.blobs, "stat", lambda digest: seen.append(digest) or stat(digest))
+    service._crowd.until = time.monotonic() + 1000
+    made = make(service, WEIGHTS)
+    assert seen == [made.files[0].digest]
+    assert row(service, made.files[0].digest).scan == made.scans["m"]
+
+
+def test_bytes_collected_between_the_look_and_the_decision_are_missed(service, monkeypatch):
+    """The collector's row makes the first try conflict, so the second looks for itself."""
+    alone, digest = service.store.alone, "sha256:" + hashlib.sha256(WEIGHTS).hexdigest()
+
+    def collected():
+        if service.store.get(BlobKey(digest)) is None:
+            tombstone = Blob(
+                digest=digest, size=7, touched_at=service.clock.now(), state="deleted", revision=1
+            )
+            service.store.commit(Changes(puts=(Put(record=tombstone, expected=0),)))
+            service.blobs.delete(digest)
+        return alone()
+
+    monkeypatch.setattr(service.store, "alone", collected)
+    service._crowd.until = time.monotonic() + 1000
+    with pytest.raises(BlobNotFound, match="upload"):
+        make(service, WEIGHTS)
+    assert service.list_models().items == ()
 
 
 @pytest.mark.parametrize(

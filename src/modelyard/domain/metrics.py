@@ -96,6 +96,8 @@ def _listed(item: Any, at: datetime, by: str) -> Metric:
 
 def _metric(name: Any, given: Any, at: datetime, by: str) -> Metric:
     check_name(name)
+    if type(given) is float or type(given) is int:
+        return Metric(name=name, value=_finite(name, given), at=at, by=by)
     fields = given if isinstance(given, Mapping) else {"value": given}
     for key in fields:
         if key not in FIELDS:

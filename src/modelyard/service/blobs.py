@@ -8,7 +8,7 @@ afterwards, so one that came in between makes the commit conflict, and the next 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -53,8 +53,20 @@ class Claimed:
     added: int
 
 
-def claim(service: LocalService, files: Iterable[FileEntry], scans: dict[str, ScanReport]) -> Claimed:
+def claim(
+    service: LocalService,
+    files: Iterable[FileEntry],
+    scans: dict[str, ScanReport],
+    seen: Set[str] = frozenset(),
+) -> Claimed:
     """Make sure that the bytes of a version's files are here, judged, and will stay.
+
+    Args:
+        service: The registry.
+        files: What the version is made of.
+        scans: Verdicts by digest that were made already; new ones are added.
+        seen: Digests that ``foresee`` answered less than a day ago, for a first try: neither row nor bytes are
+            looked at again, since a row that came into being meanwhile makes the commit conflict.
 
     Raises:
         BlobNotFound: Bytes are not in the store: upload them and ask again.
@@ -67,7 +79,7 @@ def claim(service: LocalService, files: Iterable[FileEntry], scans: dict[str, Sc
     added = 0
     for entry in files:
         if entry.digest not in rows:
-            row, scan, is_added = _claim_one(service, entry, scans)
+            row, scan, is_added = _claim_one(service, entry, scans, seen)
             rows[entry.digest], by_digest[entry.digest] = row, scan
             added += row.size if is_added else 0
         verdicts[entry.path] = by_digest[entry.digest]
@@ -75,8 +87,10 @@ def claim(service: LocalService, files: Iterable[FileEntry], scans: dict[str, Sc
 
 
 def _claim_one(
-    service: LocalService, entry: FileEntry, scans: dict[str, ScanReport]
+    service: LocalService, entry: FileEntry, scans: dict[str, ScanReport], seen: Set[str]
 ) -> tuple[Blob, ScanReport, bool]:
+    if entry.digest in seen:
+        return _first_row(service, entry, scans[entry.digest])
     row = service.store.get(BlobKey(check_digest(entry.digest)))
     if row is not None and row.state == "deleting":
         collection.finish_one(service.beneath, row)
@@ -87,11 +101,17 @@ def _claim_one(
     scan = _known(service, row) or scans.get(entry.digest)
     if scan is None:
         scan = scans[entry.digest] = judge(service, entry.digest, entry.size, recent)
-    now = service.clock.now()
-    is_added = row is None or row.state == "deleted"
     if row is None:
-        row = Blob(digest=entry.digest, size=entry.size, touched_at=now)
+        return _first_row(service, entry, scan)
+    is_added = row.state == "deleted"
+    now = service.clock.now()
     return replace(row, state="live", touched_at=now, scan=scan, revision=row.revision + 1), scan, is_added
+
+
+def _first_row(service: LocalService, entry: FileEntry, scan: ScanReport) -> tuple[Blob, ScanReport, bool]:
+    """A row for bytes that have none; if there is one after all, the commit finds it."""
+    now = service.clock.now()
+    return Blob(digest=entry.digest, size=entry.size, touched_at=now, scan=scan, revision=1), scan, True
 
 
 def _just_stored(service: LocalService, row: Blob | None, digest: str) -> bytes | None:
@@ -110,20 +130,29 @@ def _known(service: LocalService, row: Blob | None) -> ScanReport | None:
     return row.scan if row is not None and row.scan and row.scan.ruleset == service.scanner.ruleset else None
 
 
-def foresee(service: LocalService, files: Iterable[FileEntry], scans: dict[str, ScanReport]) -> None:
+def foresee(
+    service: LocalService, files: Iterable[FileEntry], scans: dict[str, ScanReport]
+) -> frozenset[str]:
     """Add verdicts by digest on bytes that have none yet, made before a decision for which others have to wait.
 
     What is not there, or goes this moment, is left for the decision to find.
+
+    Returns:
+        Digests of bytes that are here, as many as a file says, and had no row before that was seen.
     """
+    seen = set()
     for entry in files:
         row = service.store.get(BlobKey(check_digest(entry.digest)))
         if entry.digest in scans or _known(service, row) is not None:
             continue
         with suppress(Again, BlobDamaged, BlobNotFound):
             recent = _just_stored(service, row, entry.digest)
-            if recent is None:
+            if recent is None or len(recent) != entry.size:
                 look_at(service.blobs, entry)
             scans[entry.digest] = judge(service, entry.digest, entry.size, recent)
+            if row is None:
+                seen.add(entry.digest)
+    return frozenset(seen)
 
 
 def look_at(store: BlobStore, entry: FileEntry) -> None:

@@ -31,6 +31,8 @@ class Change:
 
     def short(self, label: str) -> bool:
         """Whether the step up to ``label`` is smaller than that."""
+        if self.found.level == LEVELS[-1]:
+            return False
         step = versioning.step(self.before.version, label)
         return step is not None and LEVELS.index(step) > LEVELS.index(self.found.level)
 

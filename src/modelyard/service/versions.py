@@ -58,6 +58,8 @@ FACT_LIMIT = 1_000_000
 """Bytes that a fact such as ``attributes`` has as JSON: it is read and hashed whole; what is larger is a file."""
 FACTS = ("hyperparams", "environment", "data_lineage")
 """Facts of a request that are any JSON and go into the manifest."""
+READY = ("framework", "flavor", "signature")
+"""More facts of a request that go into the manifest as they are."""
 FIXED = ("content_digest", "hyperparams", "signature", "data_lineage", "parent", "framework", "algorithm")
 """What a repeated registration is compared by, in the order in which a difference is named."""
 
@@ -73,6 +75,10 @@ class Work:
     receipt: str = ""
     edges: tuple[LineageEdge, ...] = ()
     scans: dict[str, ScanReport] = field(default_factory=dict)
+    seen: frozenset[str] = frozenset()
+    """Bytes that a look before the decision found, for its first try."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the request alone says of the version; made by the decision where it was not made before."""
     ready: Mapping[str, bytes] = field(default_factory=dict)
     """Facts of the manifest in their canonical form."""
     after: Model | None = None
@@ -84,7 +90,7 @@ def create(service: LocalService, request: CreateVersion) -> ModelVersion:
     work = begin(service, request)
     work.edges = origins(service, work)
     if service.crowded:
-        blobs.foresee(service, work.request.files, work.scans)
+        work.seen = blobs.foresee(service, work.request.files, work.scans)
     version = service.decide(lambda: decide(service, work))
     if work.after is not None:
         service.recent.note(work.after, work.request.signature)
@@ -107,7 +113,8 @@ def begin(service: LocalService, request: CreateVersion) -> Work:
     return Work(
         request=request,
         name=name,
-        ready={**ready, "signature": canonical(request.signature)},
+        facts=_facts(request),
+        ready=ready | {fact: canonical(getattr(request, fact)) for fact in READY},
         model_id=service.clock.new_id(),
         asked=_asked(request) if request.idempotency_key else "",
         receipt=f"{leftovers.IDEMPOTENCY}{len(actor)}:{actor}:{request.idempotency_key}",
@@ -221,7 +228,8 @@ def decide(service: LocalService, work: Work) -> tuple[ModelVersion, Draft | Non
     _check_code(model, request)
     label, warnings = steps.decide(service, model, request)
     now = service.clock.now()
-    claimed = blobs.claim(service, request.files, work.scans)
+    claimed = blobs.claim(service, request.files, work.scans, work.seen)
+    work.seen = frozenset()
     quota.require(service, model, request.files, claimed.added)
     version = _version(service, model, work, label, now, claimed.scans, warnings)
     counted = replace(model, last_number=version.number, highest=_highest(model, version))
@@ -376,40 +384,45 @@ def _version(
     warnings: tuple[str, ...],
 ) -> ModelVersion:
     request = work.request
-    edges = joined(work.edges, implied(plain(request.data_lineage), request.environment))
+    facts = work.facts or _facts(request)
+    edges = joined(work.edges, implied(facts["data_lineage"], request.environment))
     version = ModelVersion(
+        **facts,
         model_id=work.model_id,
         name=model.name,
         number=model.last_number + 1,
         version=label,
         created_at=now,
         created_by=service.actor.name,
-        files=tuple(sorted(request.files, key=lambda f: f.path)),
-        flavor=request.flavor,
-        framework=request.framework,
-        algorithm=request.algorithm,
-        hyperparams=_hyperparams(request),
-        signature=plain(request.signature),
-        environment=plain(request.environment),
-        data_lineage=plain(request.data_lineage),
         lineage=edges,
         parent=parent_of(edges),
-        override_reason=request.override_reason,
         warnings=(*warnings, *lineage.withdrawn_among(service, edges)),
-        description=request.description,
-        tags=given_tags(request.tags),
-        attributes=plain(request.attributes),
         metrics=metrics.parse_metrics(request.metrics, at=now, by=service.actor.name),
         card=card.merge({}, request.card, known=model.policy.card_fields),
         card_version=1 if request.card else 0,
         scans=scans,
         staged_at=now,
     )
-    return replace(
-        version,
-        content_digest=manifest.content_digest(version.files),
-        digest=manifest.build(version, work.ready).digest,
-    )
+    return replace(version, digest=manifest.build(version, work.ready).digest)
+
+
+def _facts(request: CreateVersion) -> dict[str, Any]:
+    """What a request alone says of its version, in the form in which it is kept."""
+    return {
+        "files": tuple(sorted(request.files, key=lambda f: f.path)),
+        "flavor": request.flavor,
+        "framework": request.framework,
+        "algorithm": request.algorithm,
+        "hyperparams": _hyperparams(request),
+        "signature": plain(request.signature),
+        "environment": plain(request.environment),
+        "data_lineage": plain(request.data_lineage),
+        "override_reason": request.override_reason,
+        "content_digest": manifest.content_digest(request.files),
+        "description": request.description,
+        "tags": given_tags(request.tags),
+        "attributes": plain(request.attributes),
+    }
 
 
 def _is_above(model: Model, label: str) -> bool:
