@@ -34,10 +34,32 @@ def names(store: SqlMetadata) -> list[str]:
 
 
 def test_a_process_that_commits_a_lot_gets_room_and_one_that_does_not_gets_none(store: SqlMetadata) -> None:
-    for number in range(1, log_room.AFTER + 3):
+    sizes = []
+    for number in range(1, 9):
         seed(store, a_model(f"m{number}"))
-        assert (log_size(store) == log_room.SIZE) is (number >= log_room.AFTER)
-    assert len(names(store)) == log_room.AFTER + 2
+        sizes.append(log_size(store))
+    first, second = log_room.SIZES.values()
+    assert max(sizes[:2]) < first
+    assert sizes[2:] == [first] * 3 + [second] * 3
+    assert len(names(store)) == 8
+
+
+def test_what_is_written_between_two_checkpoints_fits_into_the_room(store: SqlMetadata) -> None:
+    with store._connections.reading() as connection:
+        (pages,) = connection.execute("PRAGMA wal_autocheckpoint").fetchone()
+        (page,) = connection.execute("PRAGMA page_size").fetchone()
+    assert max(log_room.SIZES.values()) > pages * (page + 24) + 2**20
+
+
+def test_room_that_the_log_has_already_is_not_made_again(store: SqlMetadata) -> None:
+    for number in range(6):
+        seed(store, a_model(f"m{number}"))
+    other = SqlMetadata(store.path)
+    for number in range(6, 12):
+        seed(other, a_model(f"m{number}"))
+        assert log_size(store) == max(log_room.SIZES.values())
+    assert len(names(store)) == 12
+    other.close()
 
 
 def test_what_is_left_after_a_crash_is_read_up_to_the_last_commit(store: SqlMetadata, tmp_path: Path) -> None:
@@ -59,7 +81,7 @@ def test_a_disk_that_has_little_left_keeps_it(store: SqlMetadata, monkeypatch: p
     monkeypatch.setattr(log_room, "SPARE", 2**62)
     for number in range(5):
         seed(store, a_model(f"m{number}"))
-    assert log_size(store) < log_room.SIZE
+    assert log_size(store) < min(log_room.SIZES.values())
 
 
 def test_a_disk_that_refuses_half_way_gets_the_half_back(
@@ -73,5 +95,5 @@ def test_a_disk_that_refuses_half_way_gets_the_half_back(
         raise OSError(28, "no space left on device")
 
     monkeypatch.setattr(os, "pwrite", full)
-    log_room.make(tmp_path / "registry.db")
+    log_room.make(tmp_path / "registry.db", 2**20)
     assert log.read_bytes() == b"frames"

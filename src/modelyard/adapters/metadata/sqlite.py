@@ -223,8 +223,8 @@ class Connections:
             try:
                 yield connection
                 self._commits += 1
-                if self._commits == log_room.AFTER:
-                    log_room.make(self.path)
+                if self._commits in log_room.SIZES:
+                    log_room.make(self.path, log_room.SIZES[self._commits])
                 connection.execute("COMMIT")
             except BaseException:
                 with suppress(driver().Error):
@@ -277,6 +277,8 @@ def translated(path: Path) -> Iterator[None]:
 def _ours(error: Exception, path: Path) -> ModelyardError:
     name = str(getattr(error, "sqlite_errorname", "") or "")
     text = str(error)
+    if "disk I/O error" in text and _is_full(path):
+        text = "the disk is full"  # not even the file that readers share fits on it
     if "UNIQUE constraint" in text or "PRIMARY KEY" in name:
         columns = text.rpartition(": ")[2]
         return Conflict(f"another record already has this {columns}; read again and decide again")
@@ -286,6 +288,16 @@ def _ours(error: Exception, path: Path) -> ModelyardError:
     return StorageError(f"database {path}: {text}")
 
 
+def _is_full(path: Path) -> bool:
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _SHARED
+
+
+_SHARED: Final = 32 * 1024
+"""Bytes of the file by which SQLite's readers and writers find their places in the log: even reading needs it."""
 _DAMAGED: Final = "stop writing, run `modelyard fsck`, restore a backup"
 _CAUSES: Final[tuple[tuple[tuple[str, ...], type[ModelyardError], str], ...]] = (
     (
