@@ -4,8 +4,7 @@
 
 Each process has its own registry object on one folder and waits at a barrier after its imports and after one
 registration in a scratch registry, so that what is measured is the writing and not the start of Python. Throughput
-counts from the first start to the last end; nobody closes its registry before that, since closing writes copies of
-manifests, some fifty synced files. Processes are forked from one that has imported everything and has no
+counts from the first start to the last end. Processes are forked from one that has imported everything and has no
 registry open, which is what lets 50 of them fit.
 
 Floor and registry are there before the clock starts: the registry has one version of another model, so that its 256
@@ -77,7 +76,6 @@ def process(open_: Open, folder: Path, versions: int, barrier: Any, answers: Any
             errors.append(f"{type(error).__name__}: {error}")
         waits.append(time.perf_counter() - start)
     answers.put(Told(begun=begun, ended=time.perf_counter(), waits=waits, errors=errors))
-    barrier.wait(120)  # all have registered
     close()
 
 
@@ -92,7 +90,6 @@ def together(open_: Open, folder: Path, processes: int, versions: int) -> dict[s
     os.sync()  # the scratch registries are thousands of new folders, which the first fsync would have to wait for
     barrier.wait(120)
     told = [answers.get(timeout=300) for _ in started]
-    barrier.wait(120)
     for one in started:
         one.join()
     waits = [wait for one in told for wait in one.waits]
