@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
+from modelyard import ModelRegistry
 from modelyard.cli.inputs import DAY
+from modelyard.domain.errors import Unreachable
 
 # --- the wrong place -------------------------------------------------------------------------------------------------
 
@@ -44,7 +46,13 @@ def test_a_password_in_an_address_is_refused_and_not_shown(cli: Any) -> None:
 
 def test_nobody_is_sent_to_log_in_at_what_is_no_address(cli: Any) -> None:
     assert "expected for example" in cli("login", "http://h:1:2", code=2).err
-    assert "s3cret" not in cli("login", "http://ann:s3cret@h", code=2).err
+    for address in (
+        "http://ann:s3cret@h",
+        "HTTP://ann:s3cret@h",
+        "postgresql://ann:s3cret@h/x",
+        "ann:s3cret@h",
+    ):
+        assert "s3cret" not in cli("login", address, code=2).err
 
 
 @pytest.mark.parametrize("token", ["my_\nabc", "my_\N{LATIN SMALL LETTER E WITH ACUTE}"])
@@ -113,6 +121,16 @@ def test_production_left_empty_is_said(fraud: Any, words: tuple[str, ...]) -> No
 def test_a_move_that_leaves_production_as_it_was_says_nothing_of_it(fraud: Any) -> None:
     assert "in production now" not in fraud("archive", "fraud:1.2.0").err
     assert "no version" not in fraud("promote", "fraud:1.0.0", "--target-stage", "archived").err
+
+
+def test_a_move_that_was_made_is_told_as_made_although_the_question_after_it_fails(
+    fraud: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: Any, **__: Any) -> NoReturn:
+        raise Unreachable("the server does not answer")
+
+    monkeypatch.setattr(ModelRegistry, "list_models", gone)
+    assert "in staging now" in fraud("promote", "fraud:1.1.0", "--target-stage", "staging").out
 
 
 def test_a_path_can_be_copied_in_one_piece(fraud: Any, place: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,11 +16,15 @@ from modelyard.adapters.metadata.mongo_client import Client
 from modelyard.adapters.metadata.mongo_line import Line
 
 NAME = "line"
+LONG = 600
+"""Seconds."""
 
 
 @pytest.fixture
-def line(mongodb: Any) -> Iterator[Callable[[], Line]]:
-    """Stands for one more process each time."""
+def line(mongodb: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Line]]:
+    """Stands for one more process each time. Nothing ends by itself, however slow the machine is."""
+    monkeypatch.setattr(mongo_line, "LIFE_MILLISECONDS", LONG * 1000)
+    monkeypatch.setattr(mongo_line, "PATIENCE", float(LONG))
     mongodb.empty_store(NAME).close()
     mongodb.database(NAME)["leases"].update_one({"_id": "writer"}, {"$set": {"line": []}})
     with ExitStack() as stack:
@@ -61,15 +66,49 @@ def test_those_who_wait_go_one_by_one_in_the_order_they_came(mongodb: Any, line:
 def test_a_process_that_died_in_its_turn_is_in_the_way_only_for_a_while(
     mongodb: Any, line: Callable[[], Line], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mongo_line, "LIFE_MILLISECONDS", 100)
     dead, next_ = line(), line()
+    monkeypatch.setattr(mongo_line, "LIFE_MILLISECONDS", 100)
     dead.enter()
-    monkeypatch.setattr(mongo_line, "LIFE_MILLISECONDS", 60_000)
-    monkeypatch.setattr(mongo_line, "PATIENCE", 60.0)
-    next_.enter()
+    monkeypatch.setattr(mongo_line, "LIFE_MILLISECONDS", LONG * 1000)
+    entering = threading.Thread(target=next_.enter, daemon=True)
+    entering.start()
+    wait_until(lambda: not entering.is_alive())
     assert names(mongodb)[-1:] == [next_._name]
     next_.leave()
     assert next_._name not in names(mongodb)
+
+
+def test_a_name_that_a_clock_of_the_future_signed_is_in_nobodys_way(
+    mongodb: Any, line: Callable[[], Line]
+) -> None:
+    far = datetime.now(UTC) + timedelta(days=1)
+    mongodb.database(NAME)["leases"].update_one(
+        {"_id": "writer"}, {"$set": {"line": [{"name": "dead", "until": far}]}}
+    )
+    next_ = line()
+    next_.enter()
+    assert names(mongodb) == [next_._name]
+
+
+def test_who_is_interrupted_while_waiting_leaves(
+    mongodb: Any, line: Callable[[], Line], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = line(), line()
+    first.enter()
+
+    def interrupted(_: int) -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(second, "_pause", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        second.enter()
+    assert names(mongodb) == [first._name]
+
+
+def test_nobody_sleeps_longer_than_a_name_lives_without_a_sign(line: Callable[[], Line]) -> None:
+    waiting = line()
+    waiting._turn = mongo_line._TURN[2]
+    assert waiting._pause(10_000) <= mongo_line._SIGN < 3
 
 
 def test_who_waits_for_long_keeps_the_place(

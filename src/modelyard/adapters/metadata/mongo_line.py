@@ -29,7 +29,12 @@ _SIGN: Final = 1.0
 _TURN: Final = (0.001, 0.004, 0.05)
 """Seconds that a turn is taken to last: at least, before any was seen, and at most."""
 
-_ALIVE: Final = {"$filter": {"input": {"$ifNull": ["$line", []]}, "cond": {"$gt": ["$$this.until", "$$NOW"]}}}
+
+def _alive() -> dict[str, Any]:
+    """The names that are not over; one that ends later than any can, was signed by a clock that was set back since."""
+    latest = {"$add": ["$$NOW", 2 * LIFE_MILLISECONDS]}
+    living = {"$and": [{"$gt": ["$$this.until", "$$NOW"]}, {"$lte": ["$$this.until", latest]}]}
+    return {"$filter": {"input": {"$ifNull": ["$line", []]}, "cond": living}}
 
 
 class Line:
@@ -50,8 +55,12 @@ class Line:
         from pymongo.errors import PyMongoError
 
         self._name = uuid.uuid4().hex
-        with suppress(PyMongoError, StorageError):  # the commit will say so
-            self._wait()
+        try:
+            with suppress(PyMongoError, StorageError):  # the commit will say so
+                self._wait()
+        except BaseException:  # interrupted: nobody has to wait for whoever gave up
+            self.leave()
+            raise
         self._began = time.monotonic()
 
     def _wait(self) -> None:
@@ -62,11 +71,12 @@ class Line:
             if time.monotonic() - signed > _SIGN:
                 signed, ahead = time.monotonic(), self._sign()
             else:
-                ahead = self._ahead(self._leases.find_one({"_id": "writer"}, {"line": _ALIVE}))
+                ahead = self._ahead(self._leases.find_one({"_id": "writer"}, {"line": _alive()}))
 
     def _pause(self, ahead: int) -> float:
         """Until the last but one of those ahead should be done; then some looks within one turn."""
-        return self._turn * (ahead - 1 or random.uniform(0.15, 0.35))  # noqa: S311 - jitter, not a secret
+        wanted = self._turn * (ahead - 1 or random.uniform(0.15, 0.35))  # noqa: S311 - jitter, not a secret
+        return min(wanted, _SIGN)  # or a name would end while its process sleeps
 
     def leave(self) -> None:
         """Let the next one go."""
@@ -86,7 +96,7 @@ class Line:
         }
         mine = {"$cond": [{"$in": [self._name, "$line.name"]}, [], [{"name": self._name, "until": until}]]}
         steps = [
-            {"$set": {"line": _ALIVE}},
+            {"$set": {"line": _alive()}},
             {"$set": {"line": {"$concatArrays": [{"$map": {"input": "$line", "in": renewed}}, mine]}}},
         ]
         return self._ahead(self._change(steps))

@@ -2,8 +2,9 @@
 
 Names, slugs, numbers, labels and single holders of a stage are unique indexes: the database itself refuses a second.
 Indexes are only ever added, so older and newer servers can work side by side; what an older one cannot read raises the
-number in the ``schema`` document, and it refuses. That is read when a process starts; one that runs already is stopped
-by taking the counter ``events`` away from it, since a collection that is gone would only look empty.
+number in the ``schema`` document, and it refuses. That is read when a process starts; one that runs already can change
+no model any more once the counter ``events`` was taken away from it, since a collection that is gone would only look
+empty. What it commits without events (collecting, when a token was last used) goes on, so it is better ended first.
 """
 
 from __future__ import annotations

@@ -52,8 +52,9 @@ def server_of(session: Session, url: str | None) -> str:
     """
     where = url or session.location or session.place()
     if not where.startswith(("http://", "https://")):
+        shown = where.rpartition("@")[2]  # what is before it may be a password
         raise click.UsageError(
-            f"'{where}' is not the address of a server: name one, such as https://models.example.org"
+            f"'{shown}' is not the address of a server: name one, such as https://models.example.org"
         )
     from modelyard.wire.address import server_address
 
