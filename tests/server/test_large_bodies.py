@@ -22,6 +22,8 @@ from .running import on_a_thread, raw, wait_until
 SIZES = (LARGE, LARGE + 1, 3 * LARGE + 7)
 """From the smallest that passes beside the parser on, and of which the last piece is a short one."""
 
+PATHS = ("/take", "/refuse", "/give-up")
+
 
 class Taker:
     """Says the digest of a body, and keeps what came of one that broke off."""
@@ -58,6 +60,19 @@ def server(tmp_path, taker):
     plan = Plan(authenticate=False, limits=Limits(stall_seconds=60, idle_seconds=60))
     with on_a_thread(tmp_path / "registry", plan, routes(taker)) as process:
         yield process
+
+
+@pytest.fixture
+def secured(tmp_path, taker):
+    """The same server over TLS, and what trusts it."""
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", cert]
+    subprocess.run(["openssl", *words.split(), *names], check=True, capture_output=True)
+    limits = Limits(stall_seconds=60, idle_seconds=60)
+    plan = Plan(authenticate=False, limits=limits, tls_cert=str(cert), tls_key=str(key))
+    with on_a_thread(tmp_path / "registry", plan, routes(taker)) as process:
+        yield process, ssl.create_default_context(cafile=str(cert))
 
 
 def routes(taker):
@@ -114,6 +129,22 @@ def test_all_bytes_arrive_in_their_order(server, size: int) -> None:
         assert answered(connection, digest(body(size))).startswith(b"HTTP/1.1 200")
 
 
+def test_only_large_bodies_go_past_the_parser(server, monkeypatch) -> None:
+    """It hangs on a name of uvicorn's that no version promises: without it, all would work, at half the rate."""
+    sizes, begin = [], LargeBody.__init__
+
+    def noted(self, connection, size):
+        sizes.append(size)
+        begin(self, connection, size)
+
+    monkeypatch.setattr(LargeBody, "__init__", noted)
+    with raw(server.port) as connection:
+        for size in (LARGE - 1, LARGE):
+            connection.sendall(head(size) + body(size))
+            answered(connection, digest(body(size)))
+    assert sizes == [LARGE]
+
+
 def test_one_connection_takes_one_after_the_other_and_small_ones_between(server) -> None:
     with raw(server.port) as connection:
         for size in (*SIZES, 10, 0, *SIZES):
@@ -165,16 +196,32 @@ def test_what_had_arrived_is_given_before_the_break_is_told(server, taker) -> No
     assert taker.broken == [SIZES[0] + 12_345]
 
 
-@pytest.mark.parametrize("path", ["/take", "/refuse", "/give-up"])
+@pytest.mark.parametrize("path", PATHS)
 def test_the_buffers_of_a_body_that_broke_off_are_free_without_the_collector(server, path: str) -> None:
     with collector_at_rest():
-        with raw(server.port) as connection:
-            connection.sendall(head(9 * LARGE, path) + body(SIZES[2]))
-            if path != "/take":
-                answered(connection, b"\r\n\r\n")
-        wait_until(lambda: not server.server_state.connections)
-        wait_until(are_free)
+        break_off(raw(server.port), path)
+        expect_all_free(server)
         wait_until(lambda: not any(type(each) is LargeBody for each in gc.get_objects()))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_they_are_free_over_tls_too(secured, path: str) -> None:
+    server, trust = secured
+    with collector_at_rest():
+        break_off(trust.wrap_socket(raw(server.port), server_hostname="localhost"), path)
+        expect_all_free(server)
+
+
+def break_off(connection, path: str) -> None:
+    with connection:
+        connection.sendall(head(9 * LARGE, path) + body(SIZES[2]))
+        if path != "/take":
+            answered(connection, b"\r\n\r\n")
+
+
+def expect_all_free(server) -> None:
+    wait_until(lambda: not server.server_state.connections)
+    wait_until(are_free)
 
 
 def test_two_lengths_are_refused_before_a_byte_of_the_body_is_taken(server) -> None:
@@ -195,35 +242,9 @@ def test_a_request_for_another_protocol_is_answered_though_its_body_never_comes(
         assert answered(connection, digest(b"")).startswith(b"HTTP/1.1 200")
 
 
-def test_it_is_the_same_over_tls(tmp_path, taker) -> None:
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    words = [
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "1",
-    ]
-    words += [
-        "-subj",
-        "/CN=localhost",
-        "-addext",
-        "subjectAltName=DNS:localhost",
-        "-keyout",
-        key,
-        "-out",
-        cert,
-    ]
-    subprocess.run(["openssl", *words], check=True, capture_output=True)
-    plan = Plan(authenticate=False, tls_cert=str(cert), tls_key=str(key))
-    trust = ssl.create_default_context(cafile=str(cert))
-    with on_a_thread(tmp_path / "registry", plan, routes(taker)) as server:
-        plain = raw(server.port)
-        with trust.wrap_socket(plain, server_hostname="localhost") as connection:
-            for size in (*SIZES, 10, *SIZES):
-                connection.sendall(head(size) + body(size))
-                assert answered(connection, digest(body(size))).startswith(b"HTTP/1.1 200")
+def test_it_is_the_same_over_tls(secured) -> None:
+    server, trust = secured
+    with trust.wrap_socket(raw(server.port), server_hostname="localhost") as connection:
+        for size in (*SIZES, 10, *SIZES):
+            connection.sendall(head(size) + body(size))
+            assert answered(connection, digest(body(size))).startswith(b"HTTP/1.1 200")

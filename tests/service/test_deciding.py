@@ -217,3 +217,17 @@ def test_a_service_is_closed_once_and_closing_again_does_nothing(service, monkey
     assert len(list(service.manifests.list())) == 2
     monkeypatch.setattr(service.store, "close", None)
     service.close()
+
+
+@pytest.mark.parametrize("crowd", [False, True], ids=["alone", "crowded"])
+@pytest.mark.parametrize("sizes", [(len(WEIGHTS), 0), (0, len(WEIGHTS))], ids=str)
+def test_one_digest_with_two_sizes_is_refused(service, sizes, crowd):
+    info = service.put_blob([WEIGHTS])
+    if crowd:
+        service._crowd.until = time.monotonic() + 600
+    files = tuple(
+        FileEntry(path=path, size=size, digest=info.digest) for path, size in zip("ab", sizes, strict=True)
+    )
+    with pytest.raises(BlobDamaged, match="the manifest says"):
+        service.create_version(CreateVersion(name="fraud", files=files))
+    assert service.store.get(BlobKey(info.digest)) is None

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from modelyard import InvalidConfig
 from modelyard.wire.address import server_address
 
+LONG = f"http://{'a' * 300}"
+
 
 @pytest.mark.parametrize(
     ("given", "kept"),
@@ -35,7 +37,19 @@ def test_an_address_is_what_requests_begin_with(given, kept):
             "http://h:0",
             "http://[::1",
         ),
-        *("http://h/?a=b", "http://h/#a", "http://h\n", "http://h\u202e", "no address"),
+        *(
+            "http://h/?a=b",
+            "http://h/#a",
+            "http://h?",
+            "http://h#",
+            "http://h x",
+            "http://a..b",
+            "http://xn--",
+            LONG,
+            "http://h\n",
+            "http://h\u202e",
+            "no address",
+        ),
     ],
 )
 def test_anything_else_is_refused_with_an_example(given):
@@ -43,7 +57,9 @@ def test_anything_else_is_refused_with_an_example(given):
         server_address(given)
 
 
-@pytest.mark.parametrize("user", ["ann:s3cret", "s3cret", "ann:s3c@ret", ":s3cret"])
+@pytest.mark.parametrize(
+    "user", ["ann:s3cret", "s3cret", "ann:s3c@ret", ":s3cret", "ann:s3c/ret", "ann:12/s3c"]
+)
 def test_a_user_or_password_is_refused_without_being_shown(user):
     with pytest.raises(InvalidConfig, match=r"http://\.\.\.@h:1; leave them out") as refused:
         server_address(f"http://{user}@h:1/x")

@@ -11,4 +11,9 @@ def test_an_answer_that_says_nothing_is_a_matter_of_the_server(told):
     error = raised(told, status=404)
     assert isinstance(error, StorageError)
     assert not isinstance(error, Unreachable)
-    assert "is it a modelyard server" in error.detail
+    assert "404 (Not Found)" in error.detail
+    assert "no modelyard server" in error.detail
+
+
+def test_an_answer_with_a_number_of_its_own_is_told_by_it():
+    assert "was 799, without a reason" in raised(None, status=799).detail

@@ -82,8 +82,17 @@ def claim(
             row, scan, is_added = _claim_one(service, entry, scans, seen)
             rows[entry.digest], by_digest[entry.digest] = row, scan
             added += row.size if is_added else 0
+        _check_one_size(entry, rows[entry.digest])
         verdicts[entry.path] = by_digest[entry.digest]
     return Claimed(rows=tuple(rows.values()), scans=verdicts, added=added)
+
+
+def _check_one_size(entry: FileEntry, row: Blob) -> None:
+    if entry.size != row.size:
+        raise BlobDamaged(
+            f"{entry.path!r}: the manifest says {entry.size} bytes, and {row.size} elsewhere under {entry.digest}",
+            data={"digest": entry.digest, "expected": entry.size, "found": row.size},
+        )
 
 
 def _claim_one(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -10,6 +11,8 @@ from modelyard.domain.spelling import quoted
 
 PREFIX: Final = "/api/v1"
 """What every path of the REST API begins with."""
+
+_ODD: Final = re.compile(r"[?#\s]")
 
 
 def server_address(given: str) -> str:
@@ -21,14 +24,14 @@ def server_address(given: str) -> str:
     Raises:
         InvalidConfig: It is no address of a server, or it has a user, a query or a fragment.
     """
-    scheme, _, rest = given.partition("://")
-    if "@" in rest.partition("/")[0]:
+    before, at, behind = given.rpartition("@")
+    if at:
         raise InvalidConfig(
-            f"the address of a server: found a user or a password in it, at {scheme}://...@{_host(rest)}; leave them "
-            "out, and give a token with MODELYARD_TOKEN"
+            f"the address of a server: found a user or a password in it, at {before.partition('://')[0]:.10}://...@"
+            f"{behind.partition('/')[0]}; leave them out, and give a token with MODELYARD_TOKEN"
         )
     parts = _parts(given)
-    if parts is None or not parts.hostname or parts.query or parts.fragment or not given.isprintable():
+    if parts is None or not parts.hostname or _ODD.search(given) or not given.isprintable():
         raise InvalidConfig(
             f"the address of a server: expected for example http://127.0.0.1:8000 or https://models.example.org, found "
             f"{quoted(given)}"
@@ -36,14 +39,11 @@ def server_address(given: str) -> str:
     return given.rstrip("/").removesuffix(PREFIX)
 
 
-def _host(rest: str) -> str:
-    return rest.partition("/")[0].rpartition("@")[2]
-
-
 def _parts(given: str) -> SplitResult | None:
-    """The parts of an address; ``None`` if it has none, for example because its port is no number."""
+    """The parts of an address; ``None`` if it has none: its port is no number, for example, or its host no name."""
     try:
         parts = urlsplit(given)
+        (parts.hostname or "").encode("idna").decode("idna")
         return None if parts.port == 0 else parts
     except ValueError:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 from modelyard.domain import errors
@@ -80,7 +81,8 @@ def raised(told: Any, *, status: int) -> ModelyardError:
                 f"no answer from the server: a proxy before it answered {status}, so none was there or it broke off"
             )
         return errors.StorageError(
-            f"the server answered {status} without saying why; is it a modelyard server, and is this its address?"
+            f"the answer was {_named(status)}, without a reason: no modelyard server gave it; is this its address, or "
+            "does a proxy before it refuse this?"
         )
     kind = CLASSES.get(str(told.get("code")), ModelyardError)
     reasons, data = told.get("reasons"), told.get("data")
@@ -89,3 +91,10 @@ def raised(told: Any, *, status: int) -> ModelyardError:
         reasons=map(str, reasons) if isinstance(reasons, list) else (),
         data=data if isinstance(data, dict) else {},
     )
+
+
+def _named(status: int) -> str:
+    try:
+        return f"{status} ({HTTPStatus(status).phrase})"
+    except ValueError:
+        return str(status)
