@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelyard.domain.errors import BlobDamaged, BlobNotFound, Conflict
+from modelyard.domain.errors import BlobDamaged, BlobNotFound, Conflict, StorageError
 from modelyard.domain.records import Actor, Blob, FileEntry
 from modelyard.ports.metadata import BlobKey, Changes, Put
 from modelyard.ports.service import CreateVersion, RecordMetrics
@@ -230,4 +230,17 @@ def test_one_digest_with_two_sizes_is_refused(service, sizes, crowd):
     )
     with pytest.raises(BlobDamaged, match="the manifest says"):
         service.create_version(CreateVersion(name="fraud", files=files))
+    assert service.store.get(BlobKey(info.digest)) is None
+
+
+def test_bytes_that_cannot_be_opened_to_be_judged_are_an_error_of_the_store(service, monkeypatch, tmp_path):
+    info = service.put_blob([WEIGHTS])
+    monkeypatch.setattr(
+        service.blobs, "location", lambda _: tmp_path
+    )  # a folder opens for nobody, root included
+    monkeypatch.setattr(service.blobs, "just_stored", lambda _: None, raising=False)
+    with pytest.raises(StorageError, match="to scan them failed"):
+        service.create_version(
+            CreateVersion(name="fraud", files=(FileEntry(path="m", size=info.size, digest=info.digest),))
+        )
     assert service.store.get(BlobKey(info.digest)) is None

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from modelyard.domain.errors import BlobDamaged, BlobNotFound
+from modelyard.domain.errors import BlobDamaged, BlobNotFound, StorageError
 from modelyard.domain.names import check_digest
 from modelyard.domain.records import Blob, FileEntry, ScanReport
 from modelyard.ports.blobs import BlobStore, recalling
@@ -190,21 +190,31 @@ def judge(service: LocalService, digest: str, size: int, held: bytes | None = No
 
     Raises:
         Again: They were collected just now.
+        StorageError: They cannot be opened.
     """
     if (known := service.scanner.recall(digest)) is not None:
         return known
     if held is not None:
         return service.scanner.scan(io.BytesIO(held), size=len(held))
-    path = service.blobs.location(digest)
-    if path is not None:
-        try:
-            stream = path.open("rb")
-        except FileNotFoundError as error:
-            raise Again(f"the bytes {digest} were collected while they were looked at") from error
+    if (stream := _opened(service.blobs, digest)) is not None:
         with stream:
             return service.scanner.scan(stream, size=size)
     window = io.BufferedReader(_Window(service.blobs, digest, size), buffer_size=1 << 16)
     return service.scanner.scan(cast(BinaryIO, window), size=size)
+
+
+def _opened(store: BlobStore, digest: str) -> BinaryIO | None:
+    """The file of a blob, if its store keeps files."""
+    if (path := store.location(digest)) is None:
+        return None
+    try:
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise Again(f"the bytes {digest} were collected while they were looked at") from error
+    except OSError as error:
+        raise StorageError(
+            f"opening the bytes {digest} to scan them failed: {error.strerror}; nothing was changed, try again"
+        ) from error
 
 
 class _Window(io.RawIOBase):
