@@ -9,13 +9,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from .mysqld import Daemon
+from .mysqld import Daemon, run_once
 from .postgresql import PASSWORD, RAM
 
 VARIABLE = "MODELYARD_TEST_MARIADB_URL"
@@ -71,15 +70,7 @@ class Server(Daemon):
         """The system's tables, and a user with a password who may do everything."""
         given = ["--no-defaults", f"--datadir={self._folder / 'data'}", "--skip-test-db"]
         given += ["--auth-root-authentication-method=normal", "--innodb-log-file-size=8M"]
-        done = subprocess.run(
-            [str(_program("mariadb-install-db")), *given, *self._as_user()],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"mariadb-install-db failed: {done.stdout}{done.stderr}")
+        run_once([str(_program("mariadb-install-db")), *given, *self._as_user()])
         grant = f"GRANT ALL ON *.* TO reg@'127.0.0.1' IDENTIFIED BY '{PASSWORD}' WITH GRANT OPTION;\n"
         (self._folder / "first.sql").write_text(f"FLUSH PRIVILEGES;\n{grant}")
 

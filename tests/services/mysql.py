@@ -11,13 +11,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from .mysqld import Daemon
+from .mysqld import Daemon, run_once
 from .postgresql import PASSWORD, RAM
 
 VARIABLE = "MODELYARD_TEST_MYSQL_URL"
@@ -72,15 +71,7 @@ class Server(Daemon):
         first = self._folder / "first.sql"
         made = f"CREATE USER reg@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'"
         first.write_text(f"{made};\nGRANT ALL ON *.* TO reg@'127.0.0.1' WITH GRANT OPTION;\n")
-        done = subprocess.run(
-            [*self._program(), "--initialize-insecure", f"--init-file={first}"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"mysqld --initialize-insecure failed: {done.stdout}{done.stderr}")
+        run_once([*self._program(), "--initialize-insecure", f"--init-file={first}"])
 
     def _command(self) -> list[str]:
         return [*self._program(), *OPTIONS]

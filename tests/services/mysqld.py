@@ -12,6 +12,13 @@ from .postgresql import PASSWORD, QUOTED, free_port
 PATIENCE = 60.0
 
 
+def run_once(command: list[str]) -> None:
+    """A program that prepares a folder; what it printed is told if it fails."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed: {done.stdout}{done.stderr}")
+
+
 class Daemon:
     """What MySQL and MariaDB have in common.
 
