@@ -127,6 +127,10 @@ class Refilling(Protocol):
         """Read the next bytes into memory that the caller has; how many, 0 at the end."""
         ...
 
+    def fill_at_once(self, buffer: memoryview) -> int | None:
+        """``fill`` if nobody has to wait for a disk, such as an event loop that has others to serve; else ``None``."""
+        ...
+
 
 @runtime_checkable
 class Recalling(Protocol):

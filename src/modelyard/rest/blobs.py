@@ -162,14 +162,20 @@ class Blobs:
 
 
 async def _outgoing(pieces: Iterator[bytes]) -> AsyncIterator[bytes | memoryview]:
-    """The pieces, each got by a thread; through memory that is used again, where the store can fill it."""
+    """The pieces, each got by a thread unless it is in memory; through memory that is used again, where the store can
+    fill it.
+    """
     if not isinstance(pieces, Refilling):
         async for piece in iterate_in_threadpool(pieces):
             yield piece
         return
     while True:
         buffer = BUFFERS.take()
-        if not (count := await run_in_threadpool(pieces.fill, buffer)):
+        if (count := pieces.fill_at_once(buffer)) is None:
+            count = await run_in_threadpool(pieces.fill, buffer)
+        else:
+            await asyncio.sleep(0)  # a fast reader must not take every turn of the loop
+        if not count:
             return
         yield buffer[:count]
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelyard.adapters.blobs import reading
 from modelyard.adapters.blobs.local import LocalBlobs
 from modelyard.ports.blobs import Refilling
 
@@ -37,3 +41,32 @@ def test_any_range_into_any_buffer_is_the_same_bytes(tmp_path_factory, start, le
     digest = blobs.put([DATA]).digest
     assert filled(blobs.open(digest, start=start, length=length), size) == DATA[start : start + length]
     assert filled(blobs.open(digest), 1 << 20) == DATA
+
+
+def test_what_is_in_memory_comes_at_once_and_what_is_not_is_left_for_a_thread(tmp_path):
+    blobs = LocalBlobs(tmp_path)
+    digest = blobs.put([DATA]).digest
+    pieces, buffer, found = blobs.open(digest), memoryview(bytearray(100_000)), []
+    while (count := pieces.fill_at_once(buffer)) != 0:
+        found.append(bytes(buffer[: pieces.fill(buffer) if count is None else count]))
+    assert b"".join(found) == DATA
+
+
+def test_a_system_that_cannot_tell_leaves_all_to_the_thread(tmp_path, monkeypatch):
+    blobs = LocalBlobs(tmp_path)
+    digest, buffer = blobs.put([DATA]).digest, memoryview(bytearray(1 << 20))
+    refused = OSError(errno.EOPNOTSUPP, "no such flag")
+
+    def refuse(descriptor, buffers, offset, flags=0):
+        if flags:
+            raise refused
+        return preadv(descriptor, buffers, offset)
+
+    preadv = os.preadv
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "preadv", refuse)
+        pieces = blobs.open(digest)
+        assert pieces.fill_at_once(buffer) is None
+        assert bytes(buffer[: pieces.fill(buffer)]) == DATA
+    monkeypatch.setattr(reading, "_AT_ONCE", 0)
+    assert blobs.open(digest).fill_at_once(buffer) is None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
 import pytest
 
+from modelyard.adapters.blobs import pouring
 from modelyard.adapters.blobs.local import LocalBlobs
-from modelyard.adapters.blobs.uploads import local
 from modelyard.adapters.blobs.uploads.local import LocalUploads
 
 
@@ -22,7 +23,7 @@ def asked(monkeypatch):
         ask(descriptor, start, length, advice)
 
     monkeypatch.setattr(os, "posix_fadvise", noting)
-    monkeypatch.setattr(local, "WRITE_BACK", 1000)
+    monkeypatch.setattr(pouring, "WRITE_BACK", 1000)
     return ranges
 
 
@@ -44,3 +45,9 @@ def test_a_piece_without_bytes_asks_for_nothing(tmp_path, asked) -> None:
     uploads.append("ann", upload, 0, [b"", b"12345"])
     uploads.append("ann", upload, 5, [])
     assert asked == [(0, 5)]
+
+
+def test_bytes_that_come_as_one_stream_are_asked_for_too(tmp_path, asked) -> None:
+    size = LocalBlobs(tmp_path).put([b"0123456789" * 100_000] * 3).size
+    assert (asked[0][0], asked[-1][1]) == (0, size)
+    assert all(end == start for (_, end), (start, _) in itertools.pairwise(asked))

@@ -21,6 +21,7 @@ from modelyard.adapters.blobs.copying import copy, copy_and_digest, write_all
 from modelyard.adapters.blobs.digesting import PIECE, Follower, Progress, digest_file
 from modelyard.adapters.blobs.drafts import Draft, drafting, sweep_drafts
 from modelyard.adapters.blobs.faults import storage_errors
+from modelyard.adapters.blobs.pouring import pour
 from modelyard.adapters.blobs.reading import Pieces, VerifiedPieces, check_range
 from modelyard.adapters.blobs.samples import Samples
 from modelyard.adapters.blobs.shelf import Shelf
@@ -129,10 +130,7 @@ class LocalBlobs:
                 self._shelf.prepare()
                 draft = stack.enter_context(drafting(self._root))
             follower = stack.enter_context(Follower(draft.descriptor))
-            for chunk in chunks:  # Whatever the caller's iterator raises passes as it is.
-                with storage_errors(_STORING):
-                    draft.write(chunk)
-                follower.advance(len(chunk))
+            pour(draft, 0, chunks, follower, _STORING)
             with storage_errors(_STORING):
                 draft.sync()
                 return self._keep(draft, follower.finish(), expect)

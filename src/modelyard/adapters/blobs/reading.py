@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from modelyard.adapters.blobs.addresses import damaged, digest_of
 from modelyard.adapters.blobs.digesting import PIECE
 from modelyard.adapters.blobs.faults import storage_errors
 from modelyard.adapters.blobs.verified import unchanged
 from modelyard.domain.errors import InvalidInput
+
+_AT_ONCE: Final[int] = getattr(os, "RWF_NOWAIT", 0)
+"""Asks for an error instead of a wait; 0 where the system has no such thing."""
 
 
 def check_range(start: int, length: int | None) -> None:
@@ -65,11 +69,25 @@ class Pieces(Reading):
 
     def fill(self, buffer: memoryview) -> int:
         """See ``Refilling.fill``."""
+        with storage_errors("reading a blob"):
+            return self._fill(buffer, 0)
+
+    def fill_at_once(self, buffer: memoryview) -> int | None:
+        """See ``Refilling.fill_at_once``: what the system has in memory (preadv2(2))."""
+        if not _AT_ONCE:
+            return None
+        try:
+            return self._fill(buffer, _AT_ONCE)
+        except (
+            OSError
+        ):  # Not in memory, or a file system that cannot tell; a fault of the disk shows in ``fill``.
+            return None
+
+    def _fill(self, buffer: memoryview, flags: int) -> int:
         wanted = len(buffer) if self._end is None else min(len(buffer), self._end - self._at)
         if self._descriptor < 0 or wanted == 0:
             return 0
-        with storage_errors("reading a blob"):
-            count = os.preadv(self._descriptor, [buffer[:wanted]], self._at)
+        count = os.preadv(self._descriptor, [buffer[:wanted]], self._at, flags)
         self._at += count
         if count == 0:
             self.close()

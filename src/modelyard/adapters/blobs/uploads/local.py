@@ -25,6 +25,7 @@ from modelyard.adapters.blobs.digesting import Follower, digest_file
 from modelyard.adapters.blobs.drafts import DRAFTS, READ_ONLY, Draft, sweep_named
 from modelyard.adapters.blobs.faults import storage_errors
 from modelyard.adapters.blobs.folders import folder
+from modelyard.adapters.blobs.pouring import pour
 from modelyard.adapters.blobs.uploads.answers import ID, MOST, busy, too_many, unknown, wrong_offset
 from modelyard.domain.errors import BlobDamaged
 from modelyard.ports.blobs import BlobInfo
@@ -39,8 +40,7 @@ PREFIX: Final = "upload-"
 DONE: Final = "-done"
 REMEMBERED: Final = 256
 """Uploads whose running digest is kept in memory; the others are read once more at the end."""
-WRITE_BACK: Final = 16 << 20
-"""Bytes after which the disk is asked to begin."""
+_WRITING: Final = "writing an upload"
 _OPEN: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -102,9 +102,9 @@ class LocalUploads:
                 raise wrong_offset(upload, offset, size)
             known, hasher = self._remembered(upload)
             if known != size:
-                return Upload(upload=upload, size=_write(part, size, chunks, None))
+                return Upload(upload=upload, size=pour(part, size, chunks, None, _WRITING))
             with Follower(part.descriptor, start=size, hasher=hasher) as follower:
-                size = _write(part, size, chunks, follower)
+                size = pour(part, size, chunks, follower, _WRITING)
                 follower.finish()
             self._remember(upload, size, hasher)
         return Upload(upload=upload, size=size)
@@ -222,28 +222,6 @@ def _lock(descriptor: int, upload: str) -> None:
         raise busy(upload) from error
     if not os.fstat(descriptor).st_nlink:  # finished, given up or swept since it was opened
         raise unknown(upload)
-
-
-def _write(part: Draft, size: int, chunks: Iterable[bytes], follower: Follower | None) -> int:
-    os.lseek(part.descriptor, size, os.SEEK_SET)
-    begun = size
-    for chunk in chunks:  # Whatever the caller's iterator raises passes as it is.
-        with storage_errors("writing an upload"):
-            part.write(chunk)
-        size += len(chunk)
-        if follower is not None:
-            follower.advance(len(chunk))
-        if size - begun >= WRITE_BACK:
-            _write_back(part, begun, size)
-            begun = size
-    _write_back(part, begun, size)
-    return size
-
-
-def _write_back(part: Draft, start: int, end: int) -> None:
-    """Begin to bring pages to the disk, so that the sync at the end is short: "not needed" drops no dirty page."""
-    if end > start:  # a length of 0 would mean "up to the end"
-        os.posix_fadvise(part.descriptor, start, end - start, os.POSIX_FADV_DONTNEED)
 
 
 def _note(part: Draft, digest: str) -> None:
