@@ -3,15 +3,17 @@
     python benchmarks/bench_server_bytes.py [--quick] [--folder DIR] [--json FILE] [--parts alone,mlflow,together]
 
 ``bare put`` writes the body to a file, hashes it and syncs it; ``bare get`` streams a file in pieces of 1 MiB and keeps
-nothing. Ours are the client that everybody uses and, for the server alone, a download that is thrown away. The peer is
-``mlflow server`` (see ``bench_register.py``), which neither hashes nor syncs. Then eight clients at once, and how much
-the server's memory grew by it.
+nothing. Ours are the client that everybody uses, which hashes and syncs too, and, for the server alone, a plain request
+whose sender knows the digest and a download that is thrown away. The peer is ``mlflow server`` (see
+``bench_register.py``), which neither hashes nor syncs: asked by the same plain requests, and by its own client. Then
+eight clients at once, and how much the server's memory grew by it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import http.client
+import json
 import os
 import shutil
 import socket
@@ -25,6 +27,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench_register import HERE, QUIET, peer_python
 from measuring import Timer, child_environment, free_port, interleaved, keep, options, timed
 from mlflow_server import mlflow_server, resident
 
@@ -151,6 +154,7 @@ def ways(folder: Path, floor_port: int, url: str, service: Any) -> dict[str, Tim
     source, digests = folder / "source.bin", []
 
     def upload(_: int) -> None:
+        change(source)
         digests.append(service.put_file(source).digest)
 
     def download(_: int) -> None:
@@ -160,24 +164,32 @@ def ways(folder: Path, floor_port: int, url: str, service: Any) -> dict[str, Tim
         change(source)
         send(floor_port, source)
 
+    def plain(_: int) -> float:
+        change(source)
+        with source.open("rb") as file:
+            digests.append("sha256:" + hashlib.file_digest(file, "sha256").hexdigest())
+        return timed(lambda _: send(port, source, f"/api/v1/blobs/{digests[-1]}"))(0)
+
     port = int(url.rpartition(":")[2])
     return {
         "bare put": timed(bare_put),
+        "upload, plain request": plain,
         "upload, new": timed(upload),
         "upload, there already": timed(lambda _: service.put_file(source)),
         "bare get": timed(lambda _: receive(floor_port, "/", {})),
         "download, kept nowhere": timed(lambda _: receive(port, f"/api/v1/blobs/{digests[-1]}", {})),
         "download to a file, through the cache": timed(download),
-        "(room is made)": timed(lambda _: _clear(folder, service, digests)),
+        "(room is made)": timed(lambda _: _clear(folder, digests)),
     }
 
 
-def _clear(folder: Path, service: Any, digests: list[str]) -> None:
+def _clear(folder: Path, digests: list[str]) -> None:
     """Each round has as much to do as the first one: neither the disk nor the cache fills up."""
     (folder / "copy.bin").unlink()
-    place = folder / "cache" / "blobs" / "sha256"
-    for path in (folder / "registry" / "blobs" / "sha256", place):
-        shutil.rmtree(path / digests[-1].removeprefix("sha256:")[:2], ignore_errors=True)
+    places = [folder / "registry" / "blobs" / "sha256", folder / "cache" / "blobs" / "sha256"]
+    for digest in digests[-2:]:
+        for place in places:
+            shutil.rmtree(place / digest.removeprefix("sha256:")[:2], ignore_errors=True)
     os.sync()
 
 
@@ -195,8 +207,21 @@ def theirs(folder: Path, size: int, rounds: int) -> dict[str, float]:
             rounds,
             warm=0,
         )
-        rates = {name: size / min(seconds) / 1e9 for name, seconds in taken.items()}
-        return rates | {"MLflow: MiB more": resident(server.pid) - before}
+        more = resident(server.pid) - before
+        words = [f"http://127.0.0.1:{server.port}", folder / "source.bin", folder / "mlflow", str(rounds)]
+        told = subprocess.run(
+            [str(peer_python()), HERE / "peer_bytes.py", *words],
+            stdout=subprocess.PIPE,
+            check=True,
+            env=child_environment(**QUIET, MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false"),
+        )
+    by_client = json.loads(told.stdout.splitlines()[-1])
+    return {
+        **{name: size / min(seconds) / 1e9 for name, seconds in taken.items()},
+        "MLflow upload by its client": size / by_client["up"] / 1e9,
+        "MLflow download by its client": size / by_client["down"] / 1e9,
+        "MLflow: MiB more": more,
+    }
 
 
 def alone(folder: Path, size: int, rounds: int) -> dict[str, float]:
@@ -211,6 +236,7 @@ def alone(folder: Path, size: int, rounds: int) -> dict[str, float]:
     rates = {name: size / min(seconds) / 1e9 for name, seconds in taken.items() if name[0] != "("}
     return rates | {
         "upload / bare put": rates["upload, new"] / rates["bare put"],
+        "plain request / bare put": rates["upload, plain request"] / rates["bare put"],
         "download / bare get": rates["download, kept nowhere"] / rates["bare get"],
     }
 
