@@ -67,6 +67,22 @@ def test_a_key_in_the_body_and_in_the_header_are_the_same_thing(server, name):
     assert again.json()["model_id"] == first.json()["model_id"]
 
 
+def test_a68_a_key_is_refused_where_it_would_not_keep_its_promise(server, name):
+    """Passed over in silence, the second of two equal calls would be a second rollback, or a second token."""
+    headers = {"Idempotency-Key": "once"}
+    token = {"name": f"{name}-twice", "grants": [{"role": "reader"}]}
+    for answer, hint in (
+        (server.ask("roll_back", ref=name, json={}, headers=headers), "expected"),
+        (server.ask("create_token", json=token, headers=headers), "ask for what is there"),
+        (server.ask("create_versions", json={"versions": [{"name": name}]}, headers=headers), "each entry"),
+    ):
+        told = problem(answer)
+        assert (told["status"], told["data"]["field"]) == (400, "idempotency-key")
+        assert hint in told["detail"]
+    assert server.ask("get_version", ref=f"{name}#1", headers=headers).is_success
+    assert server.ask("get_model", name=name).json()["last_number"] == 1
+
+
 @pytest.mark.parametrize("key", ["x" * 10_000, "a\tb", "é"])
 def test_an_odd_key_is_taken_or_refused_and_never_fails(server, name, key):
     answer = server.ask("create_version", name=name, json={}, headers=[(b"Idempotency-Key", key.encode())])

@@ -22,6 +22,12 @@ from modelyard.wire.operations import Operation
 MADE: Final = frozenset({"create_version", "create_versions", "create_token"})
 """Rows whose answer is a thing that was not there before."""
 
+_INSTEAD: Final[Mapping[str, str]] = {
+    "create_versions": "each entry of the body has an idempotency_key of its own",
+    "roll_back": "'expected' in the body, the model_id that is live, makes it safe to send again",
+}
+"""What makes a call safe to repeat where no key does."""
+
 
 @contextmanager
 def precondition(
@@ -30,14 +36,15 @@ def precondition(
     """Arguments with what ``Idempotency-Key`` and ``If-Match`` add to them, where the body does not say it.
 
     Raises:
-        InvalidInput: ``If-Match`` is no ``ETag`` of ours, or is sent where it is not looked at.
+        InvalidInput: ``If-Match`` is no ``ETag`` of ours, or one of the two is sent where nobody looks at it: who
+            sends it counts on what it would do.
         PreconditionFailed: The record is not the one that it names.
     """
     asked = given.get("request")
     names = row.parameters.keys()
     key, tag = headers.get("idempotency-key"), headers.get("if-match")
-    if key and "idempotency_key" in names and asked.idempotency_key is None:  # type: ignore[union-attr]
-        asked = replace(asked, idempotency_key=key)  # type: ignore[type-var]
+    if key and not row.safe:
+        asked = _with_key(row, asked, key)
     if tag is None:
         yield given if asked is None else {"request": asked}
         return
@@ -47,6 +54,16 @@ def precondition(
         yield {"request": _if_match(asked, tag, service)}
     except Conflict as error:
         raise PreconditionFailed(error.detail, reasons=error.reasons, data=error.data) from error
+
+
+def _with_key(row: Operation, asked: Any, key: str) -> Any:
+    if "idempotency_key" not in row.parameters:
+        more = _INSTEAD.get(row.name, "ask for what is there before you send it again")
+        raise InvalidInput(
+            f"{row.name} does not look at Idempotency-Key: sent twice, it is done twice. Leave it out; {more}",
+            data={"field": "idempotency-key"},
+        )
+    return replace(asked, idempotency_key=key) if asked.idempotency_key is None else asked
 
 
 def _if_match(asked: Any, tag: str, service: Guarded) -> Any:

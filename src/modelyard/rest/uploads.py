@@ -122,7 +122,8 @@ class Uploads:
 
 
 def _owner(call: Call) -> str:
-    return call.principal.actor.name
+    """A service may be called like a user and is somebody else."""
+    return f"{call.principal.actor.kind}:{call.principal.actor.name}"
 
 
 def _told(status: int, found: Upload) -> Response:

@@ -242,7 +242,7 @@ class ServiceAccess:
     def tell_denied(self, principal: Principal, action: Action, operation: str, about: str) -> None:
         LOG.warning("denied: %r may not %s %r (%s)", principal.actor.name, action, about, operation)
         now = self._service.clock.now()
-        left_out = self._denials.admit(principal.actor.name, now)
+        left_out = self._denials.admit(f"{principal.actor.kind}:{principal.actor.name}", now)
         if left_out is None:
             return
         said = {"action": action.value, "about": about[:200], "left_out": left_out}

@@ -23,6 +23,7 @@ from modelyard.domain.errors import AlreadyExists, InvalidInput, NotAllowed
 from modelyard.domain.lineage import implied, joined, parent_of, spelled
 from modelyard.domain.pointers import Board
 from modelyard.domain.records import (
+    Actor,
     LineageEdge,
     Model,
     ModelStage,
@@ -109,7 +110,6 @@ def begin(service: LocalService, request: CreateVersion) -> Work:
     request = replace(request, signature=_signature(request), **own)
     name = _check(request)
     ready = {fact: check_json(getattr(request, fact), fact) for fact in FACTS}
-    actor = service.actor.name
     return Work(
         request=request,
         name=name,
@@ -117,8 +117,13 @@ def begin(service: LocalService, request: CreateVersion) -> Work:
         ready=ready | {fact: canonical(getattr(request, fact)) for fact in READY},
         model_id=service.clock.new_id(),
         asked=_asked(request) if request.idempotency_key else "",
-        receipt=f"{leftovers.IDEMPOTENCY}{len(actor)}:{actor}:{request.idempotency_key}",
+        receipt=_receipt_key(service.actor, request),
     )
+
+
+def _receipt_key(actor: Actor, request: CreateVersion) -> str:
+    """Nobody's key is another's: a service may be called like a user, and a name may hold what stands between."""
+    return f"{leftovers.IDEMPOTENCY}{actor.kind}:{len(actor.name)}:{actor.name}:{request.idempotency_key}"
 
 
 def origins(service: LocalService, work: Work) -> tuple[LineageEdge, ...]:

@@ -121,7 +121,7 @@ def bind(
     values = _values(operation, given, named)
     path = operation.path
     for name in operation.in_path:
-        path = path.replace(f"{{{name}}}", quote(str(values.pop(name)), safe=""), 1)
+        path = path.replace(f"{{{name}}}", _segment(name, values.pop(name)), 1)
     travelling = {
         name: value for name, value in values.items() if _travels(operation.parameters[name], value)
     }
@@ -129,6 +129,13 @@ def bind(
         return PREFIX + path, [], {name: _json(name, value) for name, value in travelling.items()}
     kinds = {name: parameter.kind for name, parameter in operation.parameters.items()}
     return PREFIX + path, query.write(travelling, kinds), None
+
+
+def _segment(name: str, value: Any) -> str:
+    """A parameter as part of a path, where dots alone would be a step to another one (RFC 3986, 5.2.4)."""
+    if value in (".", ".."):
+        raise InvalidInput(f"{name} must name something; {value!r} does not", data={"field": name})
+    return quote(str(value), safe="")
 
 
 def _travels(parameter: Parameter, value: Any) -> bool:
