@@ -428,6 +428,10 @@ def test_A11_to_name_bytes_is_not_to_have_them(service):
         with pytest.raises(BlobNotFound, match="upload them first") as caught:
             one.create_version(ask.CreateVersion(name="ours/stolen", files=(a_file(data),)))
         assert caught.value.data == {"digest": digest(data)}
+        with pytest.raises(BlobNotFound, match="upload them first"):
+            one.create_versions(
+                batch({"name": "ours/first"}, {"name": "ours/stolen", "files": (a_file(data),)})
+            )
     one.put_blob([SECRET], digest=digest(SECRET))
     one.create_version(ask.CreateVersion(name="ours/sent", files=(a_file(SECRET),)))
 

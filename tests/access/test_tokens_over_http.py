@@ -10,7 +10,7 @@ import pytest
 from modelyard.adapters.blobs.memory import MemoryBlobs
 from modelyard.adapters.metadata.sql import SqlMetadata
 from modelyard.domain.errors import NotAuthenticated, PermissionDenied
-from modelyard.domain.permissions import Grant
+from modelyard.domain.permissions import Action, Grant
 from modelyard.domain.records import Actor
 from modelyard.domain.tokens import write_secret
 from modelyard.edge.admission import network
@@ -143,6 +143,7 @@ def test_the_client_makes_lists_and_revokes_tokens_over_the_network(service):
     [
         ((Grant(role="admin"),), 30),
         ((Grant(role="writer", models="*"),), None),
+        ((Grant(role="admin", actions=(Action.READ,)),), 30),
     ],
 )
 def test_A20_a_token_makes_none_that_may_more_or_lives_longer(service, grants, days):
@@ -155,6 +156,27 @@ def test_A20_a_token_makes_none_that_may_more_or_lives_longer(service, grants, d
         made = registry.create_token("less", "admin, only read", days=None)
         assert made.token.expires_at == registry.list_tokens()[0].expires_at
         assert service.history(ask.History(ref="", newest_first=False)).items[1].action == "call.denied"
+
+
+def test_A14_a_service_that_is_called_like_a_user_has_nothing_of_the_user(service):
+    """Neither what she began to send nor the answers to her keys."""
+    secrets = {"user": make_token(service, "writer", name="ann")}
+    owner = Actor(name="ann", kind="service")
+    request = ask.CreateToken(name="robot", grants=(Grant(role="writer"),), owner=owner)
+    secrets["service"] = service.create_token(request).secret
+    keyed = {"Idempotency-Key": "nightly"}
+    with (
+        serving(service) as url,
+        talking(url, secrets["user"]) as user,
+        talking(url, secrets["service"]) as robot,
+    ):
+        begun = user.post("/api/v1/blobs/uploads").headers["location"]
+        assert (user.get(begun).status_code, robot.get(begun).status_code) == (200, 404)
+        made = [
+            each.post("/api/v1/models/fraud/versions", json={}, headers=keyed).json()
+            for each in (user, robot)
+        ]
+        assert [version["number"] for version in made] == [1, 2]
 
 
 @pytest.mark.parametrize("role", ["reader", "writer", "approver", "auditor", "admin on ours/*"])

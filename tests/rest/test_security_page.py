@@ -27,7 +27,11 @@ def numbered(text: str) -> list[int]:
     return [int(number) for number in re.findall(r"\bA(\d+)\b", text)]
 
 
-NAMED = [(row[0], name) for row in rows(ATTACKS) for name in re.findall(r"`(tests/[^`]+)`", row[3])]
+NAMED = [
+    (row[0], name)
+    for row in rows(ATTACKS)
+    for name in re.findall(r"`((?:tests|src/modelyard/testing)/[^`]+)`", row[3])
+]
 
 
 @pytest.mark.parametrize(("attack", "name"), NAMED, ids=[f"{a}-{n.rpartition('::')[2]}" for a, n in NAMED])

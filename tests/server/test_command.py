@@ -144,12 +144,13 @@ def test_a_certificate_makes_it_speak_tls_only(tmp_path) -> None:
 
 def test_what_a_stranger_says_about_itself_is_believed_from_a_proxy_only(tmp_path) -> None:
     claim = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
-    with Command(tmp_path / "plain") as server:
-        httpx.get(f"{server.url}/healthz", headers=claim, timeout=60)
-        server.signal(signal.SIGTERM)
-        server.ended()
-        assert '"client":"127.0.0.1"' in server.log()
-        assert "203.0.113.9" not in server.log()
+    for folder, options in (("plain", ()), ("elsewhere", ("--behind-proxy", "192.0.2.7"))):
+        with Command(tmp_path / folder, *options) as server:
+            httpx.get(f"{server.url}/healthz", headers=claim, timeout=60)
+            server.signal(signal.SIGTERM)
+            server.ended()
+            assert '"client":"127.0.0.1"' in server.log()
+            assert "203.0.113.9" not in server.log()
     with Command(tmp_path / "proxied", "--behind-proxy", "127.0.0.1") as server:
         httpx.get(f"{server.url}/healthz", headers=claim, timeout=60)
         server.signal(signal.SIGTERM)

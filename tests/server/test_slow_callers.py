@@ -93,7 +93,7 @@ def test_a_connection_that_is_silent_after_an_early_answer_is_closed(server, siz
 
 def test_a_head_that_comes_a_byte_at_a_time_is_not_waited_for(server) -> None:
     with raw(server.port) as connection:
-        assert closed_after(connection, HEAD, b"X-More: 1\r\n") < 60
+        assert closed_after(connection, HEAD, b"X") < 60
 
 
 def test_a_body_that_comes_a_byte_at_a_time_is_not_waited_for(server) -> None:
