@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 import time
@@ -10,11 +11,15 @@ import time
 import pytest
 import uvicorn
 
+from modelyard.domain.errors import Unreachable
 from modelyard.domain.permissions import OWNER, Principal
 from modelyard.edge.doorkeeper import Everybody
+from modelyard.remote import patience, uploads
 from modelyard.rest.api import Api
 from modelyard.rest.uploads import Uploads
 from modelyard.wiring import in_folder, uploads_of
+
+MIB = 2**20
 
 
 @pytest.fixture
@@ -70,6 +75,35 @@ def test_pushing_again_sends_nothing(cli, there, fraud):
     assert (told["outcome"], told["sent"]) == ("present", 0)
     assert service.get_model("fraud").revision == before
     assert "is there already" in cli("push", "fraud:1.0.0", url).out
+
+
+def test_what_an_earlier_push_had_sent_does_not_count_as_sent(cli, there, place, monkeypatch):
+    url, service = there
+    (place / "large.bin").write_bytes(os.urandom(9 * MIB))
+    cli("register", "large.bin", "--name", "fraud", "--version", "1.0.0")
+    monkeypatch.setattr(uploads, "STEP", 4 * MIB)
+    with monkeypatch.context() as patch:
+        patch.setattr(patience, "TRIES", 1)
+        patch.setattr(patience, "AWAY", 0)
+        patch.setattr(uploads.Connection, "send", _once(uploads.Connection.send))
+        assert "goes on from there" in cli("push", "fraud:1.0.0", url, code=7).err
+    ran = cli("push", "fraud:1.0.0", url)
+    assert ran.out == "pushed fraud:1.0.0 (5.0 MiB sent, 4.0 MiB were there) as number 1\n"
+    (file,) = service.get_version("fraud:1.0.0").files
+    assert b"".join(service.open_blob(file.digest)) == (place / "large.bin").read_bytes()
+
+
+def _once(send):
+    """A line that breaks after its first piece."""
+    sent = []
+
+    def piece(*given, **how):
+        if sent:
+            raise Unreachable("the line broke")
+        sent.append(send(*given, **how))
+        return sent[0]
+
+    return piece
 
 
 def test_another_label_with_the_same_bytes_sends_facts_only(cli, there, fraud):

@@ -8,9 +8,18 @@ import threading
 
 import pytest
 
-from modelyard.domain.errors import BlobDamaged, BlobNotFound, StorageError, Unreachable
+from modelyard.domain.errors import (
+    BlobDamaged,
+    BlobNotFound,
+    ModelyardWarning,
+    StorageError,
+    Unreachable,
+)
 from modelyard.remote import patience, uploads
 from modelyard.remote.connections import Connection
+from modelyard.remote.transport import TRIES
+
+from .away import Away, give_up_at_once
 
 MIB = 2**20
 
@@ -54,7 +63,7 @@ class TestUploads:
 
     def test_another_run_goes_on_with_what_an_earlier_one_sent(self, server, client, large, monkeypatch):
         with monkeypatch.context() as patch:
-            patch.setattr(patience, "TRIES", 1)
+            give_up_at_once(patch)
             server.break_after = 13 * MIB
             with pytest.raises(Unreachable):
                 client().put_file(large)
@@ -66,23 +75,43 @@ class TestUploads:
         assert len(server.asked("PATCH")) == 2  # 8 of the 20 MiB were left
         assert server.asked("POST", "uploads") == []
 
-    def test_a_server_that_comes_back_in_the_middle_is_gone_on_with(self, server, client, large, monkeypatch):
-        monkeypatch.setattr(patience, "FIRST_PAUSE", 0.3)
-        stopped = threading.Event()
+    @pytest.mark.parametrize("after", [1, 20 * MIB], ids=["early", "at the end"])
+    def test_a_server_that_was_away_for_long_is_gone_on_with(self, server, client, large, monkeypatch, after):
+        away, told = Away(monkeypatch, server, uploads), []
 
-        def restart(count):
-            if not stopped.is_set():
-                stopped.set()
-                server.stop()
-                server.start()
+        def follow(count):
+            told.append(count)
+            if sum(told) >= after:
+                away.leave()
 
-        info = client().put_file(large, progress=restart)
-        assert stopped.is_set()
+        with pytest.warns(ModelyardWarning, match=f"again for up to 60 seconds: no answer from {server.url}"):
+            info = client().put_file(large, progress=follow)
+        assert away.pauses > TRIES
         assert b"".join(server.service.open_blob(info.digest)) == large.read_bytes()
+        assert sum(told) == info.size
+
+    def test_a_server_that_stays_away_is_given_up(self, server, client, large, monkeypatch):
+        away = Away(monkeypatch, server, uploads)
+        monkeypatch.setattr(patience, "AWAY", 0)
+        with pytest.raises(Unreachable, match=server.url) as caught:
+            client().put_file(large, progress=lambda count: away.leave())
+        assert away.pauses == TRIES - 1
+        assert "\n  - it had answered before" in str(caught.value)
+        server.start()
+
+    def test_one_that_was_not_there_from_the_first_is_given_up_without_waiting(
+        self, server, client, large, monkeypatch
+    ):
+        away = Away(monkeypatch, server, uploads)
+        away.leave()
+        with pytest.raises(Unreachable, match="Is the server running"):
+            client().put_file(large)
+        assert away.pauses == 0
+        server.start()
 
     def test_an_upload_that_was_swept_begins_again(self, server, client, large, monkeypatch):
         with monkeypatch.context() as patch:
-            patch.setattr(patience, "TRIES", 1)
+            give_up_at_once(patch)
             server.break_after = 9 * MIB
             with pytest.raises(Unreachable):
                 client().put_file(large)
@@ -93,7 +122,7 @@ class TestUploads:
 
     def test_a_first_half_that_went_bad_on_the_server_is_sent_again(self, server, client, large, monkeypatch):
         with monkeypatch.context() as patch:
-            patch.setattr(patience, "TRIES", 1)
+            give_up_at_once(patch)
             server.break_after = 9 * MIB
             with pytest.raises(Unreachable):
                 client().put_file(large)
@@ -155,16 +184,12 @@ class TestDownloads:
         assert large.with_name("copy").read_bytes() == large.read_bytes()
         assert sum(told) == large.stat().st_size
 
-    def test_another_run_goes_on_with_what_an_earlier_one_fetched(
-        self, server, client, large, kept, monkeypatch
-    ):
-        with monkeypatch.context() as patch:
-            patch.setattr(patience, "TRIES", 1)
-            first = client()
-            first._blobs._start(kept)
-            first._blobs._arriving.append(
-                kept, first._blobs._arriving.begin(kept).upload, 0, (large.read_bytes()[: 15 * MIB],)
-            )
+    def test_another_run_goes_on_with_what_an_earlier_one_fetched(self, client, large, kept):
+        first = client()
+        first._blobs._start(kept)
+        first._blobs._arriving.append(
+            kept, first._blobs._arriving.begin(kept).upload, 0, (large.read_bytes()[: 15 * MIB],)
+        )
         sent = []
         client().materialise(kept, large.with_name("copy"), sent.append)
         assert large.with_name("copy").read_bytes() == large.read_bytes()

@@ -8,9 +8,12 @@ from contextlib import closing
 
 import pytest
 
-from modelyard.domain.errors import BlobDamaged, Unreachable
+from modelyard.domain.errors import BlobDamaged, ModelyardWarning, Unreachable
 from modelyard.remote import blobs, downloads, patience, ranges
 from modelyard.remote.ranges import AHEAD, Ranges
+from modelyard.remote.transport import TRIES
+
+from .away import Away, give_up_at_once
 
 MIB = 2**20
 
@@ -108,7 +111,7 @@ def test_another_run_asks_only_for_what_is_missing(gets, client, large, kept):
 
 def test_what_arrived_before_the_server_went_stays_for_the_next_run(server, client, large, kept, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(patience, "TRIES", 1)
+        give_up_at_once(patch)
         service = client()
 
         def stop(count):
@@ -126,6 +129,23 @@ def test_what_arrived_before_the_server_went_stays_for_the_next_run(server, clie
     server.start()
     client().materialise(kept, large.with_name("copy"))
     assert large.with_name("copy").read_bytes() == large.read_bytes()
+
+
+@pytest.mark.parametrize("worth", [1, 2**40], ids=["ranges", "one go"])
+def test_a_server_that_was_away_for_long_is_gone_on_with(server, client, large, kept, monkeypatch, worth):
+    monkeypatch.setattr(downloads, "WORTH", worth)
+    away, told = Away(monkeypatch, server, downloads), []
+
+    def follow(count):
+        told.append(count)
+        away.leave()
+
+    with pytest.warns(ModelyardWarning, match=f"again for up to 60 seconds: no answer from {server.url}"):
+        client().materialise(kept, large.with_name("copy"), follow)
+    assert away.pauses > TRIES
+    assert large.with_name("copy").read_bytes() == large.read_bytes()
+    assert sum(told) == large.stat().st_size
+    assert threads() == []
 
 
 def test_a_server_that_does_not_know_ranges_sends_all_over_one_connection(server, client, large, kept):

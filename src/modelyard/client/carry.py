@@ -18,7 +18,7 @@ from modelyard.domain import refs
 from modelyard.domain.errors import BlobNotFound, NotAllowed, NotFound
 from modelyard.domain.lineage import SOURCES
 from modelyard.domain.records import FileEntry, LineageEdge, ModelVersion
-from modelyard.ports.service import RegistryService, Search
+from modelyard.ports.service import Progress, RegistryService, Search
 
 ORIGIN: Final = "carried_from"
 """Attribute that says which version of which registry this was."""
@@ -31,7 +31,8 @@ class Carried:
     Attributes:
         source, target: The version there and here.
         outcome: ``new``, or ``present`` if the same content had this label before.
-        sent: Bytes that had to travel. ``spared``: bytes of files that were there.
+        sent: Bytes that had to travel. ``spared``: bytes that were there, of whole files and of those that an earlier
+            run had begun to send.
     """
 
     source: ModelVersion
@@ -119,10 +120,30 @@ def _carry_file(
     """Bring bytes over unless they are there; returns how many travelled."""
     if target.has_blob(file.digest):
         return 0
-    told = progress(file.path, file.size) if progress else None
+    told = _Travelling(progress(file.path, file.size) if progress else None)
     path = source.verified(file.digest)
     if path is not None:
         target.put_file(path, digest=file.digest, progress=told)
     else:
         target.put_blob(source.open_blob(file.digest), digest=file.digest)
-    return file.size
+    return file.size - told.there
+
+
+class _Travelling:
+    """Progress of one file on its way.
+
+    Attributes:
+        there: Bytes of it that did not have to travel.
+    """
+
+    def __init__(self, told: Progress | None) -> None:
+        self._told = told
+        self.there = 0
+
+    def __call__(self, count: int) -> None:
+        if self._told is not None:
+            self._told(count)
+
+    def spared(self, count: int) -> None:
+        """See ``SparingProgress``."""
+        self.there += count

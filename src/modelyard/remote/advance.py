@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from modelyard.ports.progress import SparingProgress
 from modelyard.ports.service import Progress
 
 
@@ -21,6 +22,12 @@ class Advance:
         """What comes next is behind ``place``; what was reported before stays reported."""
         self._at = place
         self.reach(place)
+
+    def spare(self, place: int) -> None:
+        """Everything before ``place`` is there without having travelled now; what comes next is behind it."""
+        if place > self.told and isinstance(self._progress, SparingProgress):
+            self._progress.spared(place - self.told)
+        self.go_on_from(place)
 
     def move(self, count: int) -> None:
         """``count`` more bytes have travelled."""

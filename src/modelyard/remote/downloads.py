@@ -94,7 +94,7 @@ class _Coming:
 
     def complete(self, part: Upload) -> Upload:
         """Fetch what is missing, however often it breaks off, as long as something comes."""
-        patience = Patience()
+        patience = Patience(heard=True)  # It said how many bytes there are.
         while True:
             before = part
             try:

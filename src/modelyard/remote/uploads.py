@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -85,24 +86,25 @@ class LargeUpload:
         asked = False
         if self._size <= SOON:
             wait([digest], HEAD_START)
-        offset = self._where() if self._upload else 0
+        offset = self._where()
+        self._advance.spare(offset)
         while offset < self._size:
             if digest.done() and not asked:
                 asked = True
-                if self._has(digest.result()):
+                if self._patience.ask(partial(self._has, digest.result())):
                     self._give_up()
-                    self._advance.reach(self._size)
+                    self._advance.spare(self._size)
                     return BlobInfo(digest=digest.result(), size=self._size, modified_at=datetime.now(UTC))
             offset = self._send(connection, offset)
+            self._advance.go_on_from(offset)
         return self._finish(digest.result())
 
     def _send(self, connection: Connection, offset: int) -> int:
         """Send the next piece; returns how many bytes the server has then, however that went."""
+        if not self._upload:
+            self._begin()
+        length = min(STEP, self._size - offset)
         try:
-            if not self._upload:
-                self._begin()
-            length = min(STEP, self._size - offset)
-            self._advance.go_on_from(offset)
             headers = {"Content-Range": f"{offset}-{offset + length - 1}"}
             told = connection.send(
                 "PATCH",
@@ -119,29 +121,31 @@ class LargeUpload:
             return 0
         except ModelyardError as error:
             self._patience.wait(error)
-            return self._where()
-        self._patience.moved()
-        return int(told["size"])
+            size = self._where()
+        else:
+            size = int(told["size"])
+        if size > offset:
+            self._patience.moved()
+        return size
 
     def _finish(self, digest: str) -> BlobInfo:
-        while True:
-            try:
-                if not self._upload:  # an empty rest of an upload that was swept
-                    self._begin()
-                told = self._transport.ask(
-                    "PUT", f"{HERE}/{self._upload}", query=[("digest", digest)], safe=True
-                )
-            except Conflict as error:
-                self._patience.wait(error)
-            except BlobDamaged:
-                self._forget()
-                raise
-            else:
-                self._forget()
-                return decode(BlobInfo, told)
+        if not self._upload:  # an empty rest of an upload that was swept
+            self._begin()
+        try:
+            told = self._ask("PUT", f"{HERE}/{self._upload}", query=[("digest", digest)])
+        except BlobDamaged:
+            self._forget()
+            raise
+        self._forget()
+        return decode(BlobInfo, told)
+
+    def _ask(self, method: str, path: str, **more: Any) -> Any:
+        """A question of this transfer; all of them may be asked twice."""
+        return self._patience.ask(partial(self._transport.ask, method, path, safe=True, **more))
 
     def _begin(self) -> None:
-        self._upload = str(self._transport.ask("POST", HERE)["upload"])
+        """Begin an upload. One whose answer was lost is swept on the server like any that nobody goes on with."""
+        self._upload = str(self._ask("POST", HERE)["upload"])
         if self._note is not None:
             with suppress(OSError):
                 self._note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -152,14 +156,13 @@ class LargeUpload:
         if not self._upload:
             return 0
         try:
-            size = int(self._transport.ask("GET", f"{HERE}/{self._upload}", safe=True)["size"])
+            size = int(self._ask("GET", f"{HERE}/{self._upload}")["size"])
         except NotFound:
             self._forget()
             return 0
         if size > self._size:
             self._give_up()
             return 0
-        self._advance.reach(size)
         return size
 
     def _remembered(self) -> bool:
