@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelyard.domain.errors import Conflict, InvalidConfig, NotSupported, StorageError
+from modelyard.domain.errors import Conflict, IntegrityError, InvalidConfig, NotSupported, StorageError
 from modelyard.domain.quota import Quotas
 from modelyard.domain.records import Actor, Registry
 from modelyard.ports.blobs import BlobStore
@@ -327,11 +327,15 @@ def _introduced(service: LocalService, place: str) -> LocalService:
     """The service, once it is sure that its registry has an identity; its stores are closed if it must not be opened.
 
     Raises:
+        IntegrityError: Its database was lost.
         NotAllowed: It is the target of a migration that has not ended.
         NotSupported: A newer version wrote it.
     """
     try:
-        found = service.store.get(RegistryKey()) or _introduce(service.store, service.clock)
+        found = service.store.get(RegistryKey())
+        if found is None:
+            _refuse_lost(service.store, Path(place))
+            found = _introduce(service.store, service.clock)
         if found is not None and found.format != FORMAT:
             _refuse_format(found, service.store, place)
     except BaseException:
@@ -339,6 +343,21 @@ def _introduced(service: LocalService, place: str) -> LocalService:
             store.close()
         raise
     return service
+
+
+def _refuse_lost(store: MetadataStore, root: Path) -> None:
+    """A folder with versions whose database knows of no registry is none that begins: to go on would bury the loss.
+
+    The folder itself is looked at: to ask a store elsewhere begins threads, and a server has yet to fork.
+    """
+    if not (root / DATABASE).is_file() or not any(each.is_file() for each in (root / "manifests").rglob("*")):
+        return
+    if store.get(RegistryKey()) is None:  # else somebody else began it this moment
+        raise IntegrityError(
+            f"{str(root / DATABASE)!r} is empty or new, but {str(root / 'manifests')!r} holds versions: the database "
+            "was lost. Their bytes are untouched. Put the database back with 'modelyard restore BACKUP --registry "
+            "NEW_FOLDER'; for a new registry, name a new folder"
+        )
 
 
 def _introduce(store: MetadataStore, clock: Clock) -> Registry | None:

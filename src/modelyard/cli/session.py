@@ -102,7 +102,11 @@ class Session:
             )
         if url.startswith("sqlite:///"):
             return not Path(url.removeprefix("sqlite:///")).exists()
-        return folder is not None and not self.records_elsewhere() and not (folder / DATABASE).exists()
+        if folder is None or self.records_elsewhere() or (folder / DATABASE).exists():
+            return False
+        return not any(
+            found.is_file() for found in (folder / "manifests").rglob("*")
+        )  # else its database was lost
 
     def records_elsewhere(self) -> bool:
         """Whether the settings keep the records of a folder's registry somewhere else."""
