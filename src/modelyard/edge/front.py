@@ -127,8 +127,9 @@ class Front:
         if principal.token_id:
             self._take(f"token {principal.token_id}")
 
-    def _meter(self, name: str, count: int) -> None:
-        if wait := self._sent.take(name, datetime.now(UTC), count):
+    def _meter(self, who: str, count: int) -> None:
+        if wait := self._sent.take(who, datetime.now(UTC), count):
+            name = who.partition(":")[2]
             raise RateLimited(
                 f"{name!r} may send {self._daily:,} bytes of files a day and has sent them; go on later",
                 data={"retry_after": max(1, round(wait))},

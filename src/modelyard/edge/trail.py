@@ -49,6 +49,7 @@ class Trail:
     when_recognised: Callable[[Principal], None] | None = None
     meter: Callable[[str, int], None] | None = None
     spans: Operations | None = None
+    _who: str = ""
 
     def recognised(self, principal: Principal) -> None:
         """Note who asks; whoever limits callers may refuse now.
@@ -57,6 +58,7 @@ class Trail:
             RateLimited: This caller asks too often.
         """
         self.principal = principal.actor.name
+        self._who = f"{principal.actor.kind}:{self.principal}"
         if self.when_recognised is not None:
             self.when_recognised(principal)
 
@@ -74,7 +76,7 @@ class Trail:
 
     def _counted(self, pieces: Iterable[bytes], meter: Callable[[str, int], None]) -> Iterator[bytes]:
         for piece in pieces:
-            meter(self.principal, len(piece))
+            meter(self._who, len(piece))
             yield piece
 
 

@@ -60,7 +60,7 @@ def _with_key(row: Operation, asked: Any, key: str) -> Any:
     if "idempotency_key" not in row.parameters:
         more = _INSTEAD.get(row.name, "ask for what is there before you send it again")
         raise InvalidInput(
-            f"{row.name} does not look at Idempotency-Key: sent twice, it is done twice. Leave it out; {more}",
+            f"{row.name} does not look at Idempotency-Key, so nobody would keep what it promises. Leave it out; {more}",
             data={"field": "idempotency-key"},
         )
     return replace(asked, idempotency_key=key) if asked.idempotency_key is None else asked

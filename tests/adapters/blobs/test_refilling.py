@@ -47,8 +47,12 @@ def test_what_is_in_memory_comes_at_once_and_what_is_not_is_left_for_a_thread(tm
     blobs = LocalBlobs(tmp_path)
     digest = blobs.put([DATA]).digest
     pieces, buffer, found = blobs.open(digest), memoryview(bytearray(100_000)), []
-    while (count := pieces.fill_at_once(buffer)) != 0:
-        found.append(bytes(buffer[: pieces.fill(buffer) if count is None else count]))
+    while True:
+        if (count := pieces.fill_at_once(buffer)) is None:
+            count = pieces.fill(buffer)
+        if not count:
+            break
+        found.append(bytes(buffer[:count]))
     assert b"".join(found) == DATA
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 from modelyard.adapters.blobs.digesting import Follower
@@ -42,4 +43,5 @@ def pour(draft: Draft, size: int, chunks: Iterable[bytes], follower: Follower | 
 def _write_back(draft: Draft, start: int, end: int) -> None:
     """Begin to bring pages to the disk, so that the sync at the end is short: "not needed" drops no dirty page."""
     if end > start:  # a length of 0 would mean "up to the end"
-        os.posix_fadvise(draft.descriptor, start, end - start, os.POSIX_FADV_DONTNEED)
+        with suppress(OSError):  # the sync tells of a disk that fails
+            os.posix_fadvise(draft.descriptor, start, end - start, os.POSIX_FADV_DONTNEED)
