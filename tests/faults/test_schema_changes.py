@@ -36,6 +36,7 @@ from modelyard.adapters.metadata.mongo import MongoMetadata
 from modelyard.adapters.metadata.mongo_schema import VERSION as MONGODB
 from modelyard.adapters.metadata.sql import SqlMetadata
 from modelyard.adapters.metadata.sqlite import driver
+from modelyard.domain.canonical import canonical
 from modelyard.domain.records import LineageEdge
 from modelyard.ports.lineage import EdgeQuery
 from modelyard.ports.metadata import BlobQuery, ModelQuery, VersionQuery
@@ -214,10 +215,10 @@ def fingerprint(store: Any) -> str:
     """Of every version with its edges, however many there are."""
     found, edges = hashlib.sha256(), []
     for version in every(store, VersionQuery(deleted=None)):
-        found.update(repr(version).encode())
+        found.update(canonical(version))
         edges.append(version.model_id)
         if len(edges) == 1000:
-            found.update(repr(everything(store, EdgeQuery(of=tuple(edges)))).encode())
+            found.update(canonical(everything(store, EdgeQuery(of=tuple(edges)))))
             edges.clear()
     return found.hexdigest()
 

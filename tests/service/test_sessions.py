@@ -19,6 +19,7 @@ from modelyard.scanning.scanner import TracingScanner
 from modelyard.service.local import LocalService
 from modelyard.service.sessions import ServiceSessions
 from modelyard.testing.clock import SettableClock
+from modelyard.testing.metadata import spelled
 
 ADA = Person(key="a" * 32, name="ada", grants=(Grant(role="writer", models="risk/*"),))
 LIFE = {"life": timedelta(hours=12), "idle": timedelta(hours=1)}
@@ -160,7 +161,7 @@ def test_a_code_may_be_over_though_its_token_would_have_lived(sessions, service)
 def test_no_secret_is_in_the_history(sessions, service):
     secret = sessions.open(ADA, **LIFE, once="once-word")
     sessions.end(secret)
-    told = repr(service.store.find(EventQuery(model_key="")).items)
+    told = str(spelled(service.store.find(EventQuery(model_key="")).items))
     assert "risk/*" in told
     for word in (secret, digest_of(secret), "once-word"):
         assert word not in told

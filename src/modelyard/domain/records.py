@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from modelyard.domain.dataclass import dataclass
+from modelyard.domain.text import brief, few
 
 if TYPE_CHECKING:
     from modelyard.domain.policy import Policy
@@ -21,6 +22,11 @@ JSON: TypeAlias = Any
 """Where JSON enters; the module docstring says what it may hold."""
 
 EMPTY: Final[Mapping[str, Any]] = {}
+
+_MINUTE: Final = "%Y-%m-%d %H:%M UTC"
+_SECOND: Final = "%Y-%m-%d %H:%M:%S UTC"
+_DIGEST: Final = len("sha256:") + 12
+"""Of a digest, as much as tells versions apart."""
 
 
 class ModelStage(StrEnum):
@@ -250,6 +256,18 @@ class ModelVersion:
     def deleted(self) -> bool:
         return self.deleted_at is not None
 
+    def __repr__(self) -> str:
+        """What one looks for in a notebook or a traceback; all of it is some 3,000 characters."""
+        return brief(
+            f"ModelVersion {self.name}:{self.version} (#{self.number}) in {self.stage}",
+            "deleted" if self.deleted else "",
+            "withdrawn" if self.withdrawn else "",
+            f"aliases {few(self.aliases)}" if self.aliases else "",
+            self.digest[:_DIGEST],
+            f"created {self.created_at:{_MINUTE}}",
+            f"model_id {self.model_id}",
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alias:
@@ -301,6 +319,14 @@ class Model:
     head_at: datetime | None = None
     updated_at: datetime | None = None
     revision: int = 0
+
+    def __repr__(self) -> str:
+        """Its name and where its pointers are."""
+        numbered = {stage: "+".join(f"#{n}" for n in held) for stage, held in self.holders.items() if held}
+        numbered |= {name: f"#{alias.number}" for name, alias in self.aliases.items()}
+        pointers = few([f"{name} {number}" for name, number in numbered.items()])
+        last = f"last number {self.last_number}"
+        return brief(f"Model {self.name}", last, pointers, f"created {self.created_at:{_MINUTE}}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -379,6 +405,11 @@ class Event:
     request_id: str = ""
     previous_hash: str = ""
     hash: str = ""
+
+    def __repr__(self) -> str:
+        """Who did what when; without the diff, which may be long."""
+        place = f"Event {self.sequence} of {self.model or 'the registry'}"
+        return brief(f"{place}: {self.action} {self.subject} by {self.actor}", f"{self.at:{_SECOND}}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ escaping happens on the way out, in :func:`plain` and :func:`csv_safe`, and refu
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 from unicodedata import normalize
 
@@ -24,6 +25,9 @@ alike.
 
 SHOWN: Final = 60
 """Characters of a refused value that an error message repeats."""
+
+FEW: Final = 5
+"""Words of a list that a record names when it is shown."""
 
 
 def fold(text: str) -> str:
@@ -69,6 +73,17 @@ def shown(value: object) -> str:
     if len(value) > SHOWN:
         return f"'{plain(value[:SHOWN])}…' ({len(value)} characters)"
     return f"'{plain(value)}'"
+
+
+def brief(*parts: str) -> str:
+    """A record as one printable line, ``<Kind this, that>``, whatever is in it; empty parts are left out."""
+    return plain(f"<{', '.join(filter(None, parts))}>")
+
+
+def few(words: Sequence[str]) -> str:
+    """The first of some words, and how many there are besides: ``a, b, c, d, e and 7 more``."""
+    rest = f" and {len(words) - FEW} more" if len(words) > FEW else ""
+    return ", ".join(words[:FEW]) + rest
 
 
 def storable_problem(text: str) -> str | None:

@@ -13,7 +13,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -235,6 +235,11 @@ def everything(store: MetadataStore, query: Any) -> list[Any]:
         assert page.items, "a cursor leads to at least one more item"
         items += page.items
     return items
+
+
+def spelled(records: Any) -> list[str]:
+    """Each record with every field, as text. NaN differs from itself, so records that hold one are compared by it."""
+    return [repr(asdict(record)) for record in records]
 
 
 def numbers(items: Any) -> list[int]:

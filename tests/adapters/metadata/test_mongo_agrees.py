@@ -13,7 +13,7 @@ from modelyard.adapters.metadata.mongo import MongoMetadata
 from modelyard.domain.query import Compare, Field, Order, Text
 from modelyard.domain.records import ModelVersion
 from modelyard.ports.metadata import VersionQuery
-from modelyard.testing.metadata import a_model, a_version, everything, seed
+from modelyard.testing.metadata import a_model, a_version, everything, seed, spelled
 
 from .test_search_agrees import FROZEN, queries, versions
 
@@ -35,8 +35,7 @@ def empty(mongodb: Any) -> None:
 
 
 def told(store: MongoMetadata | MemoryMetadata, query: VersionQuery) -> list[str]:
-    """NaN differs from itself, so records that hold one are compared by their text."""
-    return [repr(version) for version in everything(store, query)]
+    return spelled(everything(store, query))
 
 
 @quick

@@ -24,7 +24,7 @@ from modelyard.domain.records import (
     Withdrawal,
 )
 from modelyard.ports.metadata import VersionQuery
-from modelyard.testing.metadata import NAN, T0, a_model, a_version, everything, seed, sha
+from modelyard.testing.metadata import NAN, T0, a_model, a_version, everything, seed, sha, spelled
 
 WORDS = (
     "risk",
@@ -269,5 +269,4 @@ def test_answers_follow_updates_as_memory_does(
 
 
 def _same(database: SqlMetadata, memory: MemoryMetadata, query: VersionQuery) -> bool:
-    """NaN differs from itself, so records that hold one are compared by their text."""
-    return repr(everything(database, query)) == repr(everything(memory, query))
+    return spelled(everything(database, query)) == spelled(everything(memory, query))

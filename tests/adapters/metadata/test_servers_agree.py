@@ -17,7 +17,7 @@ from modelyard.domain.query import Compare, Exists, Field, In, Order, Text
 from modelyard.domain.records import LineageEdge, ModelVersion, Source
 from modelyard.ports.lineage import EdgeQuery, SourceQuery
 from modelyard.ports.metadata import SourceKey, VersionQuery
-from modelyard.testing.metadata import a_model, a_version, everything, numbers, seed
+from modelyard.testing.metadata import a_model, a_version, everything, numbers, seed, spelled
 
 from .test_search_agrees import FROZEN, queries, versions
 
@@ -73,7 +73,7 @@ def test_answers_follow_updates_as_memory_does(
         seed(each, a_model("fraud"), a_model("churn"), *made)
         seed(each, *later)
     for query in asked:
-        assert repr(everything(store, query)) == repr(everything(memory, query))
+        assert spelled(everything(store, query)) == spelled(everything(memory, query))
     assert store.check() == ()
 
 
