@@ -7,6 +7,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence, Set
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -15,7 +16,7 @@ from modelyard.client import rows
 from modelyard.domain import abtest
 from modelyard.domain.abtest_verdict import ExperimentVerdict, chance
 from modelyard.domain.answers import Promotion
-from modelyard.domain.errors import InvalidInput, ModelyardWarning
+from modelyard.domain.errors import InvalidInput, ModelyardError, ModelyardWarning
 from modelyard.domain.experiments import Experiment, ExperimentVariant
 from modelyard.domain.lifecycle import parse_stage
 from modelyard.domain.records import ModelStage
@@ -349,18 +350,15 @@ class ModelABTest:
             dry_run=dry_run,
         )
         promotion = self.registry.service.promote_winner(request)
-        self._refresh()
+        with suppress(ModelyardError):  # The winner is promoted, whatever comes of a further look.
+            self.experiment = self.registry.service.get_experiment(self.experiment.experiment_id)
         return promotion
 
     def stop(self, reason: str | None = None) -> Experiment:
         """End the experiment; its versions may be deleted again. Stopping again changes nothing."""
         self._served.report()
         request = ask.StopExperiment(experiment_id=self.experiment.experiment_id, reason=reason or "")
-        self.registry.service.stop_experiment(request)
-        return self._refresh()
-
-    def _refresh(self) -> Experiment:
-        self.experiment = self.registry.service.get_experiment(self.experiment.experiment_id)
+        self.experiment = self.registry.service.stop_experiment(request)
         return self.experiment
 
 

@@ -22,6 +22,7 @@ from modelyard.domain.answers import (
     Retired,
     Rollback,
 )
+from modelyard.domain.errors import StorageError
 from modelyard.domain.lifecycle import parse_stage
 from modelyard.domain.records import Event, Model, ModelStage, ModelVersion
 from modelyard.domain.sessions import Session
@@ -434,7 +435,7 @@ class ModelRegistry:
             NotAllowed: Both would come from each other, however far around; or a second parent.
         """
         request = ask.Link(ref=model_id, kind=kind, target=target, details=details or {}, reason=reason or "")
-        return self._here(self._service.link(request))
+        return self._changed(self._service.link(request))
 
     def unlink(self, model_id: str, kind: str, target: str, *, reason: str | None = None) -> ModelVersion:
         """Take back a link that :meth:`link` added.
@@ -444,7 +445,7 @@ class ModelRegistry:
             NotAllowed: It was given at registration.
         """
         request = ask.Unlink(ref=model_id, kind=kind, target=target, reason=reason or "")
-        return self._here(self._service.unlink(request))
+        return self._changed(self._service.unlink(request))
 
     def withdraw(self, target: str, reason: str, *, kind: str = "version") -> Affected:
         """Say that something is not to be used any more, and learn what that reaches.
@@ -565,7 +566,7 @@ class ModelRegistry:
     ) -> ModelVersion:
         """Move a version along its lifecycle, through the same gates as ``promote_model``."""
         request = ask.Promote(ref=model_id, target=parse_stage(stage), reason=reason or "", force=force)
-        return self._here(self._service.promote(request).version)
+        return self._changed(self._service.promote(request).version)
 
     def archive_model(self, model_id: str, *, reason: str | None = None, force: bool = False) -> ModelVersion:
         """Retire a version. Refused while an alias points at it, unless forced with a reason."""
@@ -618,7 +619,7 @@ class ModelRegistry:
         request = ask.SetAlias(
             model=name, alias=alias, ref=ref, expected=wanted, reason=reason or "", force=force
         )
-        return self._here(self._service.set_alias(request))
+        return self._changed(self._service.set_alias(request))
 
     def delete_alias(self, name: str, alias: str, *, reason: str | None = None, force: bool = False) -> None:
         """Remove an alias; a protected one only with ``force`` and a reason."""
@@ -657,14 +658,14 @@ class ModelRegistry:
     ) -> ModelVersion:
         """Append measurements; earlier ones stay in the history."""
         request = ask.RecordMetrics(ref=model_id, metrics=metrics, revision=revision)
-        return self._here(self._service.record_metrics(request))
+        return self._changed(self._service.record_metrics(request))
 
     def record_check(
         self, model_id: str, check: str, passed: bool = True, *, evidence: Mapping[str, Any] | None = None
     ) -> ModelVersion:
         """Record a yes or no, such as ``tests_passed``, for gates to look at."""
         request = ask.RecordCheck(ref=model_id, check=check, passed=passed, evidence=evidence or {})
-        return self._here(self._service.record_check(request))
+        return self._changed(self._service.record_check(request))
 
     def validate_model(self, model_id: str) -> ModelVersion:
         """Run every installed validator (entry points ``modelyard.validators``) and record the check ``validation``.
@@ -720,7 +721,7 @@ class ModelRegistry:
         )
         version = self._service.annotate(request)
         assert isinstance(version, ModelVersion)  # noqa: S101 - narrows the type: whole_model is not set
-        return self._here(version)
+        return self._changed(version)
 
     def describe_model(
         self, name: str, description: str | None = None, tags: Mapping[str, str | None] | None = None
@@ -770,11 +771,11 @@ class ModelRegistry:
         Raises:
             Protected: Something points at it; ``force`` with a ``reason`` overrides.
         """
-        return self._here(self._service.delete(ask.Delete(ref=model_id, force=force, reason=reason or "")))
+        return self._changed(self._service.delete(ask.Delete(ref=model_id, force=force, reason=reason or "")))
 
     def undelete_model(self, model_id: str) -> ModelVersion:
         """Bring a deleted version back, unless its bytes were collected."""
-        return self._here(self._service.undelete(model_id))
+        return self._changed(self._service.undelete(model_id))
 
     def cleanup(
         self, older_than_days: int | None = None, *, name: str | None = None, dry_run: bool = False
@@ -902,6 +903,15 @@ class ModelRegistry:
 
     def _here(self, version: ModelVersion) -> ModelVersion:
         return load.locate(self._service, version)
+
+    def _changed(self, version: ModelVersion) -> ModelVersion:
+        """What a commit answered. The change is made, so a disk that does not say where the bytes are is no failure of
+        the call: ``artifact_path`` stays empty.
+        """
+        try:
+            return self._here(version)
+        except StorageError:
+            return version
 
 
 def _reopen(location: str, settings: Settings) -> ModelRegistry:

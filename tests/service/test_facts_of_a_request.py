@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from modelyard.domain import manifest
+from modelyard.domain import manifest, request_types
 from modelyard.domain.errors import InvalidInput
 from modelyard.ports.metadata import VersionQuery
 from modelyard.ports.service import CreateVersion
-from modelyard.service import versions
 from modelyard.service.local import LocalService
 
 
@@ -37,7 +36,7 @@ def test_what_is_no_json_is_refused(service: LocalService, fact: str, value: dic
 def test_what_is_larger_than_a_fact_is_refused(
     service: LocalService, monkeypatch: pytest.MonkeyPatch, fact: str
 ) -> None:
-    monkeypatch.setattr(versions, "FACT_LIMIT", 20)
+    monkeypatch.setattr(request_types, "FACT_LIMIT", 20)
     facts: dict[str, Any] = {fact: {"a": "x" * 30}}
     with pytest.raises(InvalidInput, match=f"{fact}: expected at most 20 bytes as JSON, found 38"):
         service.create_version(CreateVersion(name="fraud", **facts))

@@ -8,16 +8,20 @@ calls and what they become.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from numbers import Real
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from modelyard.domain.errors import NotFound
 from modelyard.domain.records import ModelVersion
-from modelyard.domain.request_types import check_mapping
+from modelyard.domain.request_types import check_json, check_mapping
+from modelyard.domain.standing import standing
 from modelyard.registry import ModelRegistry
+
+MOVE: Final = "transition"
+"""Attribute that holds what was said about the latest transition."""
 
 
 class Facade:
@@ -65,6 +69,16 @@ def find(registry: ModelRegistry, name: str, label: str) -> ModelVersion | None:
         return None
 
 
+def registered(registry: ModelRegistry, model_id: str) -> ModelVersion:
+    """A version that was registered just now.
+
+    Raises:
+        ModelyardError: It cannot be read; the error says that it is registered.
+    """
+    with standing(f"the version is registered, with the model_id {model_id},"):
+        return registry.get_model(model_id)
+
+
 def facts(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Metadata as arguments of ``register_model``: a number is something measured, anything else is said.
 
@@ -80,6 +94,23 @@ def facts(metadata: Mapping[str, Any]) -> dict[str, Any]:
 def texts(said: Mapping[str, Any]) -> dict[str, Any]:
     """Facts with their moments as ISO 8601 texts, which is how JSON can hold them."""
     return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in said.items()}
+
+
+def storable(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What is to be said of a change, checked before the change is made.
+
+    Raises:
+        InvalidInput: It is no mapping, holds what JSON cannot, or is too large.
+    """
+    check_mapping("metadata", metadata)
+    said = texts(metadata)
+    check_json(moved_at(datetime.max.replace(tzinfo=UTC), said), "metadata")  # no instant is longer
+    return said
+
+
+def moved_at(at: datetime | None, said: Mapping[str, Any]) -> dict[str, Any]:
+    """The attribute in which it is said of a change."""
+    return {MOVE: {"at": str(at), "metadata": said}}
 
 
 def joined(version: ModelVersion) -> dict[str, Any]:

@@ -38,18 +38,16 @@ from inspect import isawaitable
 from pathlib import Path
 from typing import Any, Final
 
-from modelyard.compat import Facade, facts, find, joined, texts
+from modelyard.compat import MOVE, Facade, facts, find, joined, moved_at, registered, storable, texts
 from modelyard.domain import records
 from modelyard.domain.errors import AlreadyExists, Conflict, IntegrityError, LoadRefused, NotFound
 from modelyard.domain.lifecycle import parse_stage
 from modelyard.domain.records import ModelStage
+from modelyard.domain.standing import standing
 from modelyard.tracker import VersionTracker
 
 ModelLifecycleState = ModelStage
 """The stages are the states."""
-
-MOVE: Final = "transition"
-"""Attribute that holds what was said about the latest transition."""
 
 
 @contextmanager
@@ -109,8 +107,8 @@ class ModelVersionManager(Facade):
         """
         wanted = parse_stage(stage)
         label = self._next(model_id, wanted)
-        registered = self.registry.register_model(None, model_id, label, stage=wanted, **facts(metadata))
-        return _numbered(self.registry.get_model(registered))
+        made = self.registry.register_model(None, model_id, label, stage=wanted, **facts(metadata))
+        return _numbered(registered(self.registry, made))
 
     def get_latest_version(self, model_id: str, stage: ModelStage | None = None) -> ModelVersion | None:
         """The highest version, or the highest that stands in ``stage``; ``None`` if there is none."""
@@ -129,7 +127,7 @@ class ModelVersionManager(Facade):
         told = {"promoted_from": source.version, "promoted_at": datetime.now(UTC).isoformat()}
         label = self._next(model_id, stage)
         copied = self.registry.copy_version(source.model_id, label, stage=stage, attributes=told)
-        return _numbered(self.registry.get_model(copied))
+        return _numbered(registered(self.registry, copied))
 
     def get_version_history(self, model_id: str) -> list[ModelVersion]:
         """Every version with a semantic label, newest first; none if there is no such model."""
@@ -190,8 +188,8 @@ class ModelArtifactManager(Facade):
         Raises:
             ValueError: The version exists with other content, or something breaks the rules.
         """
-        registered = self.registry.register_model(model, model_id, version, **facts(metadata))
-        return self.registry.get_model(registered).artifact_path
+        made = self.registry.register_model(model, model_id, version, **facts(metadata))
+        return registered(self.registry, made).artifact_path
 
     @_as_value_error()
     def load_model(self, model_id: str, version: str) -> tuple[Any, dict[str, Any]]:
@@ -302,8 +300,7 @@ class MetadataManager(Facade):
 
     def load_metadata(self, model_id: str, version: str) -> ModelMetadata | None:
         """What is known of a version, or ``None``. What nobody said is taken from the registry where it knows."""
-        found = find(self.registry, model_id, version)
-        return _metadata(found) if found else None
+        return _metadata(found) if (found := find(self.registry, model_id, version)) else None
 
     @_as_value_error()
     def update_metadata(self, model_id: str, version: str, updates: Mapping[str, Any]) -> None:
@@ -415,21 +412,20 @@ class ModelLifecycleManager(Facade):
         Raises:
             ValueError: There is no such version, the lifecycle has no such move, or a gate refuses it.
         """
+        said = storable(metadata or {})
         moved = self.registry.update_model_stage(f"{model_id}:{version}", new_state, reason=reason)
-        if metadata:
-            told = {"at": str(moved.staged_at), "metadata": texts(metadata)}
-            self.registry.annotate(moved.model_id, attributes={MOVE: told})
+        if said:
+            with standing(f"{model_id}:{version} is in {moved.stage}"):
+                self.registry.annotate(moved.model_id, attributes=moved_at(moved.staged_at, said))
         return True
 
     def get_model_state(self, model_id: str, version: str) -> ModelStage | None:
         """Where a version stands; ``None`` if there is none."""
-        found = find(self.registry, model_id, version)
-        return found.stage if found else None
+        return found.stage if (found := find(self.registry, model_id, version)) else None
 
     def get_model_history(self, model_id: str, version: str) -> list[dict[str, Any]]:
         """Its moves, oldest first; none if there is no such version."""
-        found = find(self.registry, model_id, version)
-        return self._moves(found) if found else []
+        return self._moves(found) if (found := find(self.registry, model_id, version)) else []
 
     def get_models_by_state(self, state: ModelStage) -> list[dict[str, Any]]:
         """Every version that stands there, newest first."""
@@ -455,10 +451,11 @@ class ModelLifecycleManager(Facade):
 
     def _begin(self, name: str, label: str, stage: ModelStage) -> records.ModelVersion:
         is_new = not self.registry.list_models(name=name, limit=1, include_deleted=True)
-        registered = self.registry.register_model(None, name, label, stage=stage)
+        made = self.registry.register_model(None, name, label, stage=stage)
         if is_new:
-            self.registry.set_policy(name, {"lifecycle": "strict"})
-        return self.registry.get_model(registered)
+            with standing(f"{name}:{label} is registered, under the lifecycle of every model,"):
+                self.registry.set_policy(name, {"lifecycle": "strict"})
+        return registered(self.registry, made)
 
     def _told(self, version: records.ModelVersion) -> dict[str, Any]:
         return {

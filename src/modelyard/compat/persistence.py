@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modelyard.compat import Facade, facts, find, joined
+from modelyard.compat import Facade, facts, find, joined, registered
 from modelyard.domain.errors import InvalidInput, NotFound
 from modelyard.domain.records import ModelVersion
 
@@ -87,7 +87,7 @@ class ModelPersistence(Facade):
         _check_estimator(model)
         form: dict[str, Any] = {"serialization_format": self.serialization_format, "compress": self.compress}
         model_id = self.registry.register_model(model, model_name, version, **facts(metadata), **form)
-        return Path(self.registry.get_model(model_id).artifact_path)
+        return Path(registered(self.registry, model_id).artifact_path)
 
     def load(self, model_name: str, version: str | None = None, return_metadata: bool = False) -> Any:
         """The model, or ``(model, ModelMetadata)``; without a version the latest one.

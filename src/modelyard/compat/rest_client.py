@@ -24,7 +24,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any, Final
 
-from modelyard.compat import Facade
+from modelyard.compat import Facade, registered
 from modelyard.domain.errors import AlreadyExists as AlreadyExists
 from modelyard.domain.errors import InvalidInput, NotFound
 from modelyard.domain.errors import ModelyardError as ModelyardError
@@ -104,7 +104,7 @@ class ModelRegistryClient(Facade):
             tags=metadata.tags,
             attributes={name: getattr(metadata, name) for name in OWN},
         )
-        found = self.get_metadata(model_id)
+        found = _described(registered(self.registry, model_id))
         return UploadResponse(
             metadata_id=model_id, storage_path=found["storage_path"], storage_group=found["storage_group"]
         )

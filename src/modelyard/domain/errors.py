@@ -43,8 +43,8 @@
     ├── EnvironmentMismatch                  a model is loaded elsewhere than it was made
     └── GitUnavailable                       what depends on a git work tree was done without one
 
-A failed call has changed nothing. ``code`` is stable and crosses the wire; ``detail`` is for people; ``reasons``
-lists single causes; ``data`` carries values for programs (all JSON).
+A failed call has changed nothing, unless ``detail`` says what stands. ``code`` is stable and crosses the wire;
+``detail`` is for people; ``reasons`` lists single causes; ``data`` carries values for programs (all JSON).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Types of what a request brings: a fact of the wrong type must stop at the door.
+"""Types of what a request brings: a fact of the wrong type, or too large a one, must stop at the door.
 
 Annotations bind nobody at run time. Once committed, a fact of another type than its record declares can be hashed and
 stored, but never read back from an export.
@@ -7,10 +7,14 @@ stored, but never read back from an export.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from modelyard.domain.canonical import canonical
 from modelyard.domain.errors import InvalidInput
 from modelyard.domain.spelling import quoted
+
+FACT_LIMIT: Final = 1_000_000
+"""Bytes that a fact such as ``attributes`` has as JSON: it is read and hashed whole; what is larger is a file."""
 
 
 def check_mapping(what: str, value: Any) -> None:
@@ -75,6 +79,23 @@ def check_tag_values(tags: Any, *, removing: bool) -> None:
 def given_tags(tags: Mapping[str, str | None]) -> dict[str, str]:
     """The tags that have a value: what a registration stores when some are given as ``None``."""
     return {key: value for key, value in tags.items() if value is not None}
+
+
+def check_json(value: Any, what: str) -> bytes:
+    """The canonical form of what is stored as JSON, which must have one, to be hashed into the event chain.
+
+    Raises:
+        InvalidInput: It has none, or one of more than ``FACT_LIMIT`` bytes.
+    """
+    try:
+        text = canonical(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput(f"{what} may hold JSON values only: {error}") from error
+    if len(text) > FACT_LIMIT:
+        raise InvalidInput(
+            f"{what}: expected at most {FACT_LIMIT} bytes as JSON, found {len(text)}. Attach it as a file instead."
+        )
+    return text
 
 
 def _found(value: Any) -> str:

@@ -94,9 +94,10 @@ class RemoteService:
         try:
             return answer(row, found)
         except ValueError as error:
+            done = "" if row.safe else " It said yes: look with `modelyard history` before you ask again"
             raise NotSupported(
-                f"{self.transport.url} answered what this client does not understand: {error}. It is probably newer: "
-                "update modelyard here"
+                f"{self.transport.url} answered what this client does not understand: {error}. It is newer, so update "
+                f"modelyard here, or it is no Modelyard server.{done}"
             ) from error
 
     # --- versions ---------------------------------------------------------------------------------------------------

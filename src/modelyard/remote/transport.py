@@ -96,11 +96,10 @@ class Transport:
                     method, self.url + path, params=tuple(query or ()), json=body, headers=headers
                 )
             except httpx.TransportError as error:
-                # A connection that was refused carried nothing; any other may have done its work unheard.
-                if left and (safe or isinstance(error, httpx.ConnectError | httpx.PoolTimeout)):
+                if left and (safe or _carried_nothing(error)):
                     pause = wait(pause)
                     continue
-                raise self.unreachable(error) from error
+                raise self.unreachable(error, unheard=not (safe or _carried_nothing(error))) from error
             if left and answer.status_code in AGAIN and (safe or answer.status_code == 429):
                 pause = wait(max(pause, _retry_after(answer.headers)))
                 continue
@@ -145,18 +144,47 @@ class Transport:
         except httpx.TransportError as error:
             raise self.unreachable(error) from error
 
-    def unreachable(self, error: Exception) -> ModelyardError:
-        """What to say when the network failed."""
-        return Unreachable(
-            f"no answer from {self.url}: {error or type(error).__name__}. "
-            "Is the server running, and is this its address?"
-        )
+    def unreachable(self, error: Exception, *, unheard: bool = False) -> ModelyardError:
+        """What to say when the network failed; ``unheard``: a change that was asked for may have been made."""
+        what = f"no answer from {self.url}: {str(error).rstrip('.') or type(error).__name__}. "
+        if unheard:
+            tls = f". {self._advice(error)}" if self.url.startswith("http:") and _is_no_answer(error) else ""
+            return Unreachable(
+                f"{what}The connection was lost while a change was asked for, so it may have been made or not: look "
+                f"with `modelyard history` before you ask again{tls}"
+            )
+        return Unreachable(what + self._advice(error))
+
+    def _advice(self, error: Exception) -> str:
+        """What to do about it, as far as the network's own words tell."""
+        scheme, _, rest = self.url.partition("://")
+        if "WRONG_VERSION_NUMBER" in str(error):  # OpenSSL's word for an answer that is no TLS
+            return f"A server is there that does not speak TLS: is its address http://{rest}?"
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return "Is this its name? If its certificate is signed by your own authority, name that in SSL_CERT_FILE"
+        if scheme == "http" and _is_no_answer(error):
+            return f"Was the server stopped just now? If it takes TLS only, its address is https://{rest}"
+        return "Is the server running, and is this its address?"
 
     def close(self) -> None:
         """Close the connections; the next call opens new ones."""
         if self._client is not None and self._pid == os.getpid():
             self._client.close()
         self._client = None
+
+
+def _is_no_answer(error: Exception) -> bool:
+    """Whether the other side hung up, or said something else than HTTP: with TLS it does so too."""
+    import httpx
+
+    return isinstance(error, httpx.RemoteProtocolError)
+
+
+def _carried_nothing(error: Exception) -> bool:
+    """Whether no request was sent: a connection was refused. Any other may have done its work unheard."""
+    import httpx
+
+    return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
 
 
 def _sendable(token: str | None) -> str | None:

@@ -20,6 +20,7 @@ from modelyard.domain.pointers import Board
 from modelyard.domain.records import Event, Model, ModelVersion
 from modelyard.domain.request_types import check_mapping, check_text_fact
 from modelyard.domain.spelling import quoted
+from modelyard.domain.standing import standing
 from modelyard.ports.metadata import (
     EventQuery,
     ExperimentKey,
@@ -353,7 +354,9 @@ def promote_winner(service: LocalService, request: PromoteWinner) -> Promotion:
         ),
     )
     if not request.dry_run:
-        service.decide(lambda: _stop(service, experiment.experiment_id, reason, promoted=True))
+        promoted = outcome.version
+        with standing(f"the winner {promoted.name}:{promoted.version} is in {promoted.stage}"):
+            service.decide(lambda: _stop(service, experiment.experiment_id, reason, promoted=True))
     return outcome
 
 

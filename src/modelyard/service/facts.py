@@ -11,12 +11,12 @@ from modelyard.domain.canonical import plain
 from modelyard.domain.errors import Conflict, InvalidInput, NotAllowed
 from modelyard.domain.pointers import Board
 from modelyard.domain.records import Check, Model, ModelVersion
-from modelyard.domain.request_types import check_mapping, check_optional_text
+from modelyard.domain.request_types import check_json, check_mapping, check_optional_text
 from modelyard.ports.service import Annotate, RecordCheck, RecordMetrics, SetPolicy
 from modelyard.service import resolve
 from modelyard.service.draft import Draft, change, touched
 from modelyard.service.reasons import LIMIT as REASON_LIMIT
-from modelyard.service.versions import DESCRIPTION_LIMIT, check_json, check_tags
+from modelyard.service.versions import DESCRIPTION_LIMIT, check_tags
 
 if TYPE_CHECKING:
     from modelyard.service.local import LocalService

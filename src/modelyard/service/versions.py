@@ -32,6 +32,7 @@ from modelyard.domain.records import (
     ScanReport,
 )
 from modelyard.domain.request_types import (
+    check_json,
     check_mapping,
     check_tag_values,
     check_text_fact,
@@ -55,8 +56,6 @@ if TYPE_CHECKING:
 
 DESCRIPTION_LIMIT = 100_000
 """Characters."""
-FACT_LIMIT = 1_000_000
-"""Bytes that a fact such as ``attributes`` has as JSON: it is read and hashed whole; what is larger is a file."""
 FACTS = ("hyperparams", "environment", "data_lineage")
 """Facts of a request that are any JSON and go into the manifest."""
 READY = ("framework", "flavor", "signature")
@@ -190,23 +189,6 @@ def _plain(value: Any, what: str) -> Any:
         return plain(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"{what} may hold JSON values only: {error}") from error
-
-
-def check_json(value: Any, what: str) -> bytes:
-    """The canonical form of what is stored as JSON, which must have one, to be hashed into the event chain.
-
-    Raises:
-        InvalidInput: It has none, or one of more than ``FACT_LIMIT`` bytes.
-    """
-    try:
-        text = canonical(value)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidInput(f"{what} may hold JSON values only: {error}") from error
-    if len(text) > FACT_LIMIT:
-        raise InvalidInput(
-            f"{what}: expected at most {FACT_LIMIT} bytes as JSON, found {len(text)}. Attach it as a file instead."
-        )
-    return text
 
 
 def _asked(request: CreateVersion) -> str:

@@ -15,6 +15,7 @@ from modelyard.domain.lineage import VERSION
 from modelyard.domain.lineage_graph import LineageGraph, last_steps, way
 from modelyard.domain.lineage_nodes import LineageNode, Thing
 from modelyard.domain.records import Model, ModelVersion, Source, Withdrawal
+from modelyard.domain.standing import standing
 from modelyard.domain.text import fold, shown
 from modelyard.ports.lineage import EdgeQuery, SourceQuery
 from modelyard.ports.metadata import (
@@ -62,7 +63,8 @@ def _say(service: LocalService, request: Withdraw | Reinstate, why: str) -> Affe
     root = _thing(service, request.target, request.kind)
     step = _say_of_version if root[0] == VERSION else _say_of_source
     service.decide(lambda: step(service, root, why, request.reason))
-    return _affected(service, root)
+    with standing(f"{shown(request.target)} is {'withdrawn' if why else 'not withdrawn'}"):
+        return _affected(service, root)
 
 
 def _thing(service: LocalService, target: str, kind: str) -> Thing:

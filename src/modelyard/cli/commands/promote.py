@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +12,11 @@ from modelyard.cli.inputs import json_object
 from modelyard.cli.options import reason_option, stage_option, verb
 from modelyard.cli.session import Session
 from modelyard.domain.answers import Promotion
+from modelyard.domain.errors import ModelyardError
 from modelyard.domain.records import ModelVersion
+
+if TYPE_CHECKING:
+    from modelyard.registry import ModelRegistry
 
 
 @verb("promote")
@@ -51,9 +55,17 @@ def command(
     promotion = registry.promote_model(before.model_id, target_stage, requirements, dry_run=dry_run, **how)
     if dry_run:
         return gates.show(session, promotion)
-    room = [] if session.json else [registry.get_model(displaced) for displaced in promotion.displaced]
-    _say(session, promotion, [refs.spelled(version) for version in room], before)
+    room = [] if session.json else [_spelled(registry, displaced) for displaced in promotion.displaced]
+    _say(session, promotion, room, before)
     return None
+
+
+def _spelled(registry: ModelRegistry, displaced: str) -> str:
+    """What made room, as people know it; by its id where a look fails, as the move is made by then."""
+    try:
+        return refs.spelled(registry.get_model(displaced))
+    except ModelyardError:
+        return displaced
 
 
 def _say(session: Session, promotion: Promotion, room: list[str], before: ModelVersion) -> None:

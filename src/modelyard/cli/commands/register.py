@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +11,10 @@ from modelyard.cli import inputs, refs
 from modelyard.cli.inputs import json_object
 from modelyard.cli.options import stage_option, verb
 from modelyard.cli.session import Session
-from modelyard.domain.records import ModelVersion
+from modelyard.domain.errors import ModelyardError
+
+if TYPE_CHECKING:
+    from modelyard.registry import ModelRegistry
 
 
 @verb("register")
@@ -81,7 +84,7 @@ def command(
         compress=inputs.compression(compress),
         **facts,
     )
-    announce(session, registry.get_model(model_id))
+    announce(session, registry, facts["name"], model_id)
 
 
 def _one(file: str | None, model_path: str | None) -> str | None:
@@ -123,8 +126,18 @@ def attached(given: tuple[str, ...]) -> dict[str, str | Path]:
     return result
 
 
-def announce(session: Session, version: ModelVersion) -> None:
-    """One line about a new version and the usual next step; of its warnings the registry has told."""
+def announce(session: Session, registry: ModelRegistry, name: str, model_id: str) -> None:
+    """One line about a new version and the usual next step; of its warnings the registry has told.
+
+    It is registered by now, so a look at it that fails leaves out what only that look could tell.
+    """
+    try:
+        version = registry.get_model(model_id)
+    except ModelyardError as error:
+        told = {"model_id": model_id, "name": name}
+        session.done(told, f"registered a version of {name}, id {model_id}", quiet_text=model_id)
+        session.note(f"note: its label and number could not be read back: {error.detail}")
+        return
     ref = refs.spelled(version)
     session.done(
         version,

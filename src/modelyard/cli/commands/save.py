@@ -38,7 +38,7 @@ def command(
     model_id = registry.register_model(
         model, model_name, version, performance_metrics=metrics, attributes=attributes
     )
-    announce(session, registry.get_model(model_id))
+    announce(session, registry, model_name, model_id)
 
 
 def split(metadata: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
