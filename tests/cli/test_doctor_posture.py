@@ -188,4 +188,4 @@ def test_a_key_that_others_may_read_or_that_does_not_fit_fails(fraud: Any, place
     kept = (place / "key.pem").read_bytes()
     certificate(place, 90)
     (place / "key.pem").write_bytes(kept)
-    assert "no certificate and its key" in posture(fraud, "--server", code=7)["P1 TLS"][1]
+    assert "the key that belongs to it" in posture(fraud, "--server", code=7)["P1 address"][1]

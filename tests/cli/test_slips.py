@@ -169,3 +169,21 @@ def test_a_closed_stream_changes_no_ending(fraud: Any, place: Path, words: str, 
     command = ["bash", "-c", f"{sys.executable} -m modelyard {words}"]
     ran = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False, timeout=60)
     assert (ran.returncode, ran.stderr) == (code, "")
+
+
+def test_an_address_without_its_beginning_makes_no_folder(cli, place, weights):
+    cli("--registry", "r", "register", str(weights), "--name", "fraud")
+    for words in (
+        ("--registry", "localhost:8000", "list"),
+        ("--registry", "r", "push", "fraud", "localhost:8000"),
+    ):
+        assert "looks like the address of a server" in cli(*words, code=2).err
+    assert not (place / "localhost:8000").exists()
+
+
+def test_a_server_on_a_file_or_with_wrong_certificates_says_so(cli, place, weights):
+    told = cli("--registry", weights.name, "server", "--port", "0", code=2).err
+    assert "is a file, and a registry is a folder" in told
+    tls = ("--tls-cert", weights.name, "--tls-key", weights.name)
+    told = cli("--registry", "r", "server", "--port", "0", *tls, code=2).err
+    assert "tls: weights.bin and weights.bin are no certificate and the key that belongs to it" in told

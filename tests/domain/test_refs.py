@@ -100,9 +100,8 @@ def test_what_is_not_text_is_no_reference(value: object) -> None:
 
 
 def test_the_message_names_what_was_found() -> None:
-    with pytest.raises(
-        InvalidRef, match="reference 'fraud#x': expected a whole number from 1 after '#', found 'x'"
-    ):
+    expected = "expected a whole number from 1, of at most 18 digits, after '#', found 'x'"
+    with pytest.raises(InvalidRef, match=f"reference 'fraud#x': {expected}"):
         parse("fraud#x")
 
 

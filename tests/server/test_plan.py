@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from modelyard.domain.errors import InvalidConfig, InvalidInput
 from modelyard.edge.hosts import Hosts
 from modelyard.server.plan import Plan, planned
 from modelyard.settings import Settings
+
+
+def pair(folder, *protection: str) -> tuple[str, str]:
+    """The paths of a new certificate and its key, in a new folder."""
+    folder.mkdir()
+    cert, key = str(folder / "cert.pem"), str(folder / "key.pem")
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 1 -subj /CN=localhost"
+    files = ["-keyout", key, "-out", cert, *(protection or ("-nodes",))]
+    subprocess.run(["openssl", *words.split(), *files], check=True, capture_output=True)
+    return cert, key
 
 
 def test_the_defaults_listen_on_this_machine_and_ask_for_a_token() -> None:
@@ -28,11 +40,9 @@ def test_this_machine_needs_none(host: str) -> None:
 
 
 def test_with_a_proxy_or_a_certificate_any_address_will_do(tmp_path) -> None:
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    cert.touch()
-    key.touch()
+    cert, key = pair(tmp_path / "tls")
     Plan(host="0.0.0.0", behind_proxy=("10.0.0.1",)).check()
-    Plan(host="0.0.0.0", tls_cert=str(cert), tls_key=str(key)).check()
+    Plan(host="0.0.0.0", tls_cert=cert, tls_key=key).check()
 
 
 @pytest.mark.parametrize(
@@ -53,6 +63,28 @@ def test_a_certificate_needs_its_key_and_both_must_be_readable(tmp_path) -> None
     missing = str(tmp_path / "cert.pem")
     with pytest.raises(InvalidConfig, match="tls_cert: expected a PEM file"):
         Plan(tls_cert=missing, tls_key=missing).check()
+
+
+def test_a_key_of_another_certificate_is_refused_before_anything_is_opened(tmp_path) -> None:
+    (cert, _), (_, foreign) = pair(tmp_path / "one"), pair(tmp_path / "other")
+    with pytest.raises(InvalidConfig, match="KEY_VALUES_MISMATCH") as refused:
+        Plan(workers=2, tls_cert=cert, tls_key=foreign).check()
+    assert refused.value.detail.startswith(f"tls: {cert} and {foreign} are no certificate and the key")
+
+
+def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(tmp_path) -> None:
+    cert, key = pair(tmp_path / "tls", "-passout", "pass:secret")
+    with pytest.raises(InvalidConfig, match=f"tls: {key} is encrypted.*give a key without"):
+        Plan(tls_cert=cert, tls_key=key).check()
+
+
+def test_what_is_no_certificate_or_no_file_is_refused(tmp_path) -> None:
+    cert, key = pair(tmp_path / "tls")
+    for wrong in ((key, key), (cert, cert)):
+        with pytest.raises(InvalidConfig, match=r"both in PEM .*give two files that fit"):
+            Plan(tls_cert=wrong[0], tls_key=wrong[1]).check()
+    with pytest.raises(InvalidConfig, match="Is a directory"):
+        Plan(tls_cert=str(tmp_path), tls_key=key).check()
 
 
 @pytest.mark.parametrize("peer", ["*", "proxy.example", "10.0.0.0/40"])

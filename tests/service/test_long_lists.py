@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from modelyard.domain import events, manifest
+from modelyard.domain.errors import AliasNotFound
 from modelyard.domain.records import Actor, Blob, ModelStage
 from modelyard.ports.metadata import Changes, Put
 from modelyard.ports.service import AsOf, Check, Collect, Promote, Retire, RollBack, SetPolicy
@@ -71,7 +72,8 @@ def test_moves_are_followed_back_to_the_first(long):
     assert list(dict.fromkeys(numbers)) == list(range(MANY, 1, -1))
     assert resolve._moves_back(long, model, "alias:walker", MANY - 2) == 2
     assert resolve._moves_back(long, model, "alias:walker", 3) == MANY - 3
-    assert resolve._moves_back(long, model, "alias:walker", MANY) is None
+    with pytest.raises(AliasNotFound, match=f"has moved {MANY - 2} times"):
+        resolve._moves_back(long, model, "alias:walker", MANY)
     assert long.as_of(AsOf(model="fraud", at=long.clock.now() - timedelta(days=1), pointer="walker")) is None
 
 

@@ -72,3 +72,12 @@ def test_a_file_that_is_no_text_or_too_large_is_refused(tmp_path: Path) -> None:
         settings(tmp_path, None)
     with pytest.raises(InvalidConfig, match="at most"):
         settings(tmp_path, "#" * 70_000)
+
+
+def test_a_long_name_in_the_file_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+    text = "MODELYARD_SERVER_PORT=9000\nMODELYARD_URL=http://x\nMODELYARD_OTHER=1\n"
+    with pytest.raises(
+        InvalidConfig, match=r"\.env: 'MODELYARD_SERVER_PORT' is read from the environment only"
+    ):
+        settings(tmp_path, text)
+    assert settings(tmp_path, text, MODELYARD_SERVER_PORT="9001").server.port == 9001

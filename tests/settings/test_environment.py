@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -211,3 +212,55 @@ def test_a_variable_and_a_key_of_the_file_mean_the_same(words: dict[str, str]) -
     settings = settings_from({table()[key].variable: word for key, word in words.items()})
     assert found.problems == []
     assert found.values == {key: value_of(settings, key) for key in words}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "localhost:8000",
+        "127.0.0.1:8765",
+        "models.example.org:8000/x",
+        "registry:80",
+        "http:/h:8000",
+        "https:h:443",
+        "https:/models.example.org",
+    ],
+)
+def test_an_address_without_its_beginning_is_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    host = given.removeprefix("http:/").removeprefix("https:").removeprefix("/")
+    scheme = "https" if given.startswith("https") else "http"
+    with pytest.raises(
+        InvalidConfig, match=f"looks like the address of a server.* write {scheme}://{host}, or"
+    ):
+        resolve_location(given, Settings(), {})
+    with pytest.raises(InvalidConfig, match=f"or {re.escape(str(tmp_path))}/.* if a folder"):
+        resolve_location(Path(given), Settings(), {})
+    with pytest.raises(InvalidConfig, match="looks like the address of a server"):
+        resolve_location(None, Settings(), {"MODELYARD_URL": given})
+    assert resolve_location(f"./{given}", Settings(), {}) == f"./{given}"
+    Path(given).mkdir(parents=True)
+    assert resolve_location(given, Settings(), {}) == given
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["models", "a:b", "C:models", "v1:2", "/srv/models:8000", "http://localhost:8000", "memory://x:8000"],
+)
+def test_what_is_a_folder_or_a_whole_address_stays(given: str) -> None:
+    assert resolve_location(given, Settings(), {}) == given
+
+
+def test_a_slip_in_a_variable_without_a_section_is_named() -> None:
+    for name, meant in (("MODELYARD_URI", "MODELYARD_URL"), ("MODELYARD_TOKN", "MODELYARD_TOKEN")):
+        with pytest.raises(InvalidConfig, match=f"unknown variable '{name}'; did you mean '{meant}'"):
+            settings_from({name: "x"})
+
+
+@pytest.mark.parametrize(
+    "name", ["CACERT", "EACH", "PACE", "CONFIRM", "CONFIGMAP", "KUBECONFIG", "URI_OF_OURS"]
+)
+def test_another_word_is_another_programs(name: str) -> None:
+    assert settings_from({f"MODELYARD_{name}": "x"}) == settings_from({})

@@ -200,16 +200,8 @@ def _hosts(_: Session, plan: Plan) -> Iterator[Line]:
 
 
 def _certificate(session: Session, plan: Plan) -> Iterator[Line]:
+    """``Plan.check`` has seen that the two fit."""
     if plan.tls_cert is None or plan.tls_key is None:
-        return
-    import ssl
-
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(plan.tls_cert, plan.tls_key)
-    except (ssl.SSLError, OSError) as error:
-        what = f"{plan.tls_cert} and {plan.tls_key} are no certificate and its key"
-        text = f"{what} ({error.args[-1]}): set server.tls_cert and tls_key to two that fit"
-        yield Line(level="fail", topic="P1 TLS", text=text)
         return
     if stat.S_IMODE(Path(plan.tls_key).stat().st_mode) & 0o077:
         text = f"others may read the private key: chmod 600 '{plan.tls_key}'"

@@ -42,7 +42,7 @@ GRAMMAR: Final = (
 _SPLIT: Final = re.compile(r"[:#@]")
 _NUMBER: Final = re.compile(r"0*([1-9][0-9]{0,17})", re.ASCII)
 _POINTER: Final = re.compile(
-    r"(?P<name>[A-Za-z][A-Za-z0-9._-]{0,127})(~(?P<back>[0-9]{1,6})|\{(?P<at>[^{}]+)\})?", re.ASCII
+    r"(?P<name>[A-Za-z][A-Za-z0-9._-]{0,127})(~(?P<back>[0-9]+)|\{(?P<at>[^{}]+)\})?", re.ASCII
 )
 _VERSION: Final = r"v?[0-9]+(\.([0-9]+|[xX*])){0,2}(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?"
 _RANGE: Final = re.compile(rf"(\^|~|[<>]=?|!=){_VERSION}(,(\^|~|[<>]=?|[!=]=)?{_VERSION}){{0,9}}", re.ASCII)
@@ -161,7 +161,9 @@ def _checked_range(text: str, rest: str) -> str:
 
 def _numbered(text: str, model: str, rest: str) -> Ref:
     if not (found := _NUMBER.fullmatch(rest)):
-        raise _bad(text, f"expected a whole number from 1 after '#', found {shown(rest)}.")
+        raise _bad(
+            text, f"expected a whole number from 1, of at most 18 digits, after '#', found {shown(rest)}."
+        )
     return Ref("number", check_model_name(model), number=int(found[1]))
 
 

@@ -141,9 +141,8 @@ def require_valid(token: Token | None, digest: str, now: datetime) -> Token:
     if state != "valid":
         at = token.revoked_at if state == "revoked" else token.expires_at
         raise NotAuthenticated(
-            f"the token was {state} at {at:%Y-%m-%d %H:%M} UTC"
-            if state == "revoked"
-            else f"the token expired at {at:%Y-%m-%d %H:%M} UTC; ask for a new one"
+            f"the token {'was revoked' if state == 'revoked' else 'expired'} at {at:%Y-%m-%d %H:%M} UTC; "
+            "ask for a new one"
         )
     return token
 

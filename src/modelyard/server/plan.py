@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import ssl
 from dataclasses import dataclass
 from importlib import import_module
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from modelyard.domain.errors import InvalidConfig, MissingDependency
@@ -87,6 +89,26 @@ class Plan:
         for name, path in (("tls_cert", self.tls_cert), ("tls_key", self.tls_key)):
             if path is not None and not os.access(path, os.R_OK):
                 raise InvalidConfig(f"{name}: expected a PEM file that can be read, found {path!r}")
+        if self.tls_cert is not None and self.tls_key is not None:
+            self._check_pair(self.tls_cert, self.tls_key)
+
+    def _check_pair(self, cert: str, key: str) -> None:
+        """What is wrong with the files would else be found by each worker, once the address was told."""
+
+        def locked() -> NoReturn:
+            raise InvalidConfig(
+                f"tls: {key} is encrypted, and a server has nobody to ask for its passphrase; give a key without one, "
+                f"in a file that only the server may read: openssl pkey -in {key} -out NEW_KEY"
+            )
+
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, locked)
+        except OSError as error:  # an SSLError is one
+            reason = getattr(error, "reason", None) or error.strerror
+            raise InvalidConfig(
+                f"tls: {cert} and {key} are no certificate and the key that belongs to it, both in PEM ({reason}); "
+                "give two files that fit, the certificate first in its file and its chain after it"
+            ) from error
 
     def _check_proxies(self) -> None:
         for each in self.behind_proxy:

@@ -20,6 +20,7 @@ from modelyard.domain.query import Compare, Field, Order
 from modelyard.domain.records import Model, ModelStage, ModelVersion, Move
 from modelyard.domain.refs import Ref
 from modelyard.domain.spelling import hint
+from modelyard.domain.text import shown
 from modelyard.ports.access import Subject
 from modelyard.ports.metadata import (
     LabelKey,
@@ -281,7 +282,11 @@ def moves_of(service: LocalService, model: Model, pointer: str) -> list[Move]:
 
 
 def _moves_back(service: LocalService, model: Model, pointer: str, back: int) -> int | None:
-    """What the pointer named ``back`` moves ago; a move to the same number is none."""
+    """What the pointer named ``back`` moves ago; a move to the same number is none.
+
+    Raises:
+        AliasNotFound: It has a history, and not so long a one.
+    """
     trail: list[int | None] = []
     after: str | None = None
     while len(trail) <= back:
@@ -291,21 +296,37 @@ def _moves_back(service: LocalService, model: Model, pointer: str, back: int) ->
                 trail.append(move.number)
         if (after := page.next) is None:
             break
-    return trail[back] if len(trail) > back else None
+    if trail and back >= len(trail):
+        raise AliasNotFound(_too_far(model, pointer, back, len(trail) - 1))
+    return trail[back] if trail else None
+
+
+def _too_far(model: Model, pointer: str, back: int, moves: int) -> str:
+    """What to say of a history of so many moves, counted from when the pointer first named a version."""
+    name = pointer.partition(":")[2]
+    asked, first = (Ref("pointer", model.name, name, back=number) for number in (back, moves))
+    moved = f"moved {moves} time{'s' * (moves > 1)}" if moves else "not moved"
+    return (
+        f"{shown(str(asked))} is before the history begins: {name} of {model.name!r} has {moved} since it first "
+        f"named a version, which is '{names.plain(str(first))}'"
+    )
+
+
+def _moves_ago(back: int) -> str:
+    return "1 move ago" if back == 1 else f"{back} moves ago"
 
 
 def _nothing_there(model: Model, pointer: str, ref: Ref) -> str:
     kind, _, name = pointer.partition(":")
-    when = f" at {ref.at:%Y-%m-%d %H:%M:%S %Z}" if ref.at else f" {ref.back} moves ago" if ref.back else ""
+    when = f" at {ref.at:%Y-%m-%d %H:%M:%S %Z}" if ref.at else f" {_moves_ago(ref.back)}" if ref.back else ""
     if kind == "stage":
-        return (
-            f"no version of {model.name!r} holds {name}{when}"
-            if not when
-            else (f"no version of {model.name!r} held {name}{when}")
-        )
+        return f"no version of {model.name!r} {'held' if when else 'holds'} {name}{when}"
+    if name in model.aliases:  # not set yet, or deleted in between
+        return f"alias {name!r} of {model.name!r} named no version{when}; the model's `history` tells when it did"
     known = ", ".join(sorted(model.aliases)) or "none"
     meant = hint(name, [*model.aliases, *ModelStage])
-    return f"model {model.name!r} has no alias {names.plain(name)!r}{when}; it has: {known}.{meant}"
+    had = "had" if when else "has"
+    return f"model {model.name!r} {had} no alias {names.plain(name)!r}{when}; it has: {known}.{meant}"
 
 
 def expect_holder(service: LocalService, model: Model, pointer: str, expected: str) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from modelyard.domain.errors import InvalidConfig
 from modelyard.settings.findings import Findings
-from modelyard.settings.table import find, quoted
+from modelyard.settings.table import find, quoted, sections
 
 SHORT: Final[Mapping[str, str]] = {
     "REGISTRY_PORT": "server.port",
@@ -38,7 +38,13 @@ def read_short_names(file: str, env: Mapping[str, str], cwd: Path, found: Findin
         InvalidConfig: The file is there and cannot be read.
     """
     for name, text in _in_file(cwd / file, file).items():
-        _take(name, text, f"{file}: {name}", found)
+        if name in SHORT:
+            _take(name, text, f"{file}: {name}", found)
+        elif name not in env:  # where a shell or a service manager has read the file, it counts from there
+            found.problems.append(
+                f"{file}: {quoted(name)} is read from the environment only, and is not there; export it before the "
+                f"server starts. Read from {file} are {', '.join(SHORT)}"
+            )
     for name in SHORT:
         if text := env.get(name, "").strip():
             _take(name, text, name, found)
@@ -61,7 +67,7 @@ def _take(name: str, text: str, source: str, found: Findings) -> None:
 
 
 def _in_file(path: Path, name: str) -> dict[str, str]:
-    """The short names of a file of ``NAME=value`` lines; whatever else it holds belongs to other programs."""
+    """The short names of a file of ``NAME=value`` lines, and those that only we use; the rest is other programs'."""
     try:
         with path.open("rb") as file:
             text = file.read(_MOST + 1).decode("utf-8")
@@ -73,7 +79,14 @@ def _in_file(path: Path, name: str) -> dict[str, str]:
     if len(text) > _MOST:
         raise InvalidConfig(f"{quoted(name)}: expected at most {_MOST:,} bytes; found more")
     lines = (_LINE.fullmatch(line.strip()) for line in text.splitlines())
-    return {m[1]: value for m in lines if m and m[1] in SHORT and (value := _value(m[2]))}
+    ours = (m for m in lines if m and (m[1] in SHORT or _is_setting(m[1])))
+    return {m[1]: value for m in ours if (value := _value(m[2]))}
+
+
+def _is_setting(name: str) -> bool:
+    """Whether a name is ``MODELYARD_`` and a section's, such as ``MODELYARD_SERVER_PORT``."""
+    prefix, _, rest = name.partition("_")
+    return prefix == "MODELYARD" and rest.partition("_")[0].lower() in sections()
 
 
 def _value(text: str) -> str:

@@ -24,6 +24,13 @@ _FROM_CONTAINERS = r".*_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(P
 
 _OWN = frozenset(name for name, _ in VARIABLES)
 
+_BARE_ADDRESS = re.compile(
+    r"(?P<scheme>https?):/?(?!/)(?P<there>.+)"
+    r"|(?P<rest>(?:localhost|[A-Za-z][\w-]*(?:\.[\w-]+)*|\d+(?:\.\d+){3}):[0-9]{2,5}(?:/.*)?)",
+    re.ASCII,
+)
+"""``localhost:8000`` or ``https:/models.example.org``: an address whose beginning is missing or misspelled."""
+
 
 def load(
     config: str | os.PathLike[str] | None = None,
@@ -75,7 +82,8 @@ def resolve_location(
     ``persistence.models_dir``. A leading ``~`` becomes the home folder; a relative path stays relative.
 
     Raises:
-        InvalidConfig: The argument is an empty text, which would mean the current directory.
+        InvalidConfig: The argument is an empty text, which would mean the current directory; or the place looks like
+            the address of a server without its beginning, which would make a folder of that name.
     """
     if location is not None and not os.fspath(location).strip():
         raise InvalidConfig(
@@ -91,7 +99,14 @@ def resolve_location(
         or persistence.models_dir
         or DEFAULT_LOCATION
     )
-    return os.path.expanduser(chosen)
+    where = os.path.expanduser(chosen)
+    if (found := _BARE_ADDRESS.fullmatch(where)) and not os.path.exists(where):
+        raise InvalidConfig(
+            f"the location {quoted(where)} looks like the address of a server, and such an address begins with "
+            f"http:// or https://; write {found['scheme'] or 'http'}://{found['there'] or found['rest']}, or "
+            f"{os.path.abspath(where)} if a folder of that name is meant"
+        )
+    return where
 
 
 def user_folder(env: Mapping[str, str]) -> Path | None:
@@ -159,6 +174,8 @@ def _read_environment(env: Mapping[str, str], found: Findings) -> None:
             _read_variable(known[name], text, found)
         elif _names_a_section(name):
             found.problems.append(f"unknown variable {quoted(name)}{suggestion(name, list(known))}")
+        elif meant := _slip_in(name):
+            found.problems.append(f"unknown variable {quoted(name)}; did you mean {meant!r}?")
 
 
 def _read_variable(setting: Setting, text: str, found: Findings) -> None:
@@ -186,6 +203,18 @@ def _is_from_containers(name: str, text: str, known: Container[str]) -> bool:
 def _names_a_section(name: str) -> bool:
     """Only names below a known section are judged: the rest of the prefix may belong to other programs."""
     return name.removeprefix("MODELYARD_").partition("_")[0].lower() in sections()
+
+
+def _slip_in(name: str) -> str | None:
+    """The variable of ours that one word such as ``MODELYARD_URI`` is a letter away from; more is another word."""
+    return next((own for own in sorted(_OWN) if _is_a_letter_away(name, own)), None)
+
+
+def _is_a_letter_away(one: str, other: str) -> bool:
+    short, long = sorted((one, other), key=len)
+    if len(short) == len(long):
+        return sum(map(str.__ne__, short, long)) == 1
+    return any(short == long[:place] + long[place + 1 :] for place in range(len(long)))
 
 
 def _arguments(record: type, prefix: str, values: Mapping[str, object]) -> dict[str, Any]:

@@ -373,6 +373,27 @@ class Naming(ServiceRoom):
         refs = ["fraud@champion", "fraud@champion~1", "fraud@champion~2"]
         assert [self.holder(service, ref) for ref in refs] == [3, 2, 1]
 
+    @pytest.mark.parametrize("back", ["3", "99999999999", "9" * 900])
+    def test_a_step_back_before_the_first_is_told_how_far_one_may_go(
+        self, service: RegistryService, back: str
+    ) -> None:
+        for number in (1, 2, 3):
+            self.make(service)
+            self.alias(service, f"#{number}")
+        with self.refused(service, AliasNotFound, "champion of 'fraud' has moved 2 times since") as refused:
+            service.get_version(f"fraud@champion~{back}")
+        assert refused.value.detail.endswith("which is 'fraud@champion~2'")
+        assert refused.value.detail.startswith(f"'fraud@champion~{back}"[:60])
+        assert len(refused.value.detail) < 250
+
+    def test_a_pointer_that_never_moved_or_never_was_says_so(self, service: RegistryService) -> None:
+        self.make(service)
+        self.alias(service, "#1")
+        with self.refused(service, AliasNotFound, "has not moved since it first named a version"):
+            service.get_version("fraud@champion~1")
+        with self.refused(service, AliasNotFound, "no version of 'fraud' held production 1 move ago"):
+            service.get_version("fraud@production~1")
+
     def test_a_pointer_is_known_at_every_instant(
         self, service: RegistryService, clock: SettableClock
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import click
@@ -11,6 +12,7 @@ from modelyard.cli.options import verb
 from modelyard.cli.render import Column
 from modelyard.cli.session import Session
 from modelyard.domain.answers import Fsck
+from modelyard.domain.errors import IntegrityError
 
 COLUMNS: Final = (
     Column(title="KIND", keep=True),
@@ -19,19 +21,47 @@ COLUMNS: Final = (
     Column(title="REPAIRED"),
 )
 
+_ADVICE: Final = re.compile(r"[;:] (?:stop writing|run `modelyard fsck`)")
+"""Where an error about stored records begins to say what to do."""
+
 
 @verb("fsck")
 @click.option("--deep", is_flag=True, help="Read every byte and compare it with its digest.")
 @click.option("--repair", is_flag=True, help="Rewrite what can be derived, quarantine what is damaged.")
 def command(session: Session, deep: bool, repair: bool) -> int:
     """Exit code 6 says that something is wrong and not repaired. Nothing is ever deleted."""
-    found = session.open().fsck(deep=deep, repair=repair)
+    try:
+        found = session.open().fsck(deep=deep, repair=repair)
+    except IntegrityError as error:
+        raise _past_repair(session, error) from error
     session.answer({"ok": found.ok, "report": found}, lambda: _lines(session, found))
     if found.ok and not deep:
         session.next("fsck", "--deep")
     elif not found.ok and not repair:
         session.next("fsck", *(["--deep"] if deep else []), "--repair")
     return exits.OK if found.ok else exits.INTEGRITY
+
+
+def _past_repair(session: Session, error: IntegrityError) -> IntegrityError:
+    """What fsck could not get past. Such errors send people here; from here the way is back to a backup.
+
+    One that advises something better, such as a REINDEX or another token, stays as it is.
+    """
+    found, *advice = _ADVICE.split(error.detail, maxsplit=1)
+    if advice and "restore" not in advice[0]:
+        return error
+    way = (
+        "bring back a backup into a new folder: `modelyard restore BACKUP --registry NEW_FOLDER`"
+        if session.folder() is not None and not session.records_elsewhere()
+        else "bring back a backup where its records are kept"
+    )
+    return type(error)(
+        f"fsck cannot read all records of '{session.place()}', so it can neither say more nor repair them: {found}. "
+        f"Stop writing, keep what is there as it is, and {way}. The steps are in the guide 'Back up and restore' "
+        "(docs/how-to/backup.md).",
+        reasons=error.reasons,
+        data=error.data,
+    )
 
 
 def _lines(session: Session, found: Fsck) -> list[str]:

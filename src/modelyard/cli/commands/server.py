@@ -61,6 +61,7 @@ def command(
     plan = planned(asked, people, authenticate=not no_auth, at_terminal=sys.stderr.isatty())
     if no_auth:
         session.note("every program on this machine may do everything here, since --no-auth was given")
+    session.absent()  # a file in the folder's place is told as everywhere
     serve(settings, session.location, plan, lambda started: _tell(session, started, no_auth))
 
 
