@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from modelyard.cli.progress import Bar
+from modelyard.cli.session import Session
 
 
 class Clock:
@@ -104,3 +105,11 @@ def test_registering_on_a_terminal_draws_the_bar_and_wipes_it(place: Path) -> No
     assert "of 48.0 MiB" in text
     assert "big.bin" in text
     assert "\r\x1b[K" in text
+
+
+def test_a_note_takes_the_place_of_a_bar(capsys) -> None:
+    session = Session(location="r")
+    session.note("before")
+    session._bar("sending", 100)
+    session.note("beside")
+    assert capsys.readouterr().err == "modelyard: before\n\r\x1b[Kmodelyard: beside\n"

@@ -13,6 +13,8 @@ DELAY: Final = 1.0
 """Seconds before the bar shows: most registrations are over by then, and a flash of bar is noise."""
 REDRAW: Final = 0.1
 BAR: Final = 20
+WIPE: Final = "\r\x1b[K"
+"""Back to the line's beginning, and what stands there away (ECMA-48)."""
 
 
 class Bar:
@@ -59,7 +61,7 @@ class Bar:
         """Wipe the line, if there is one. What happened is said by whoever began."""
         if self._shown:
             self._shown = False
-            self._stream.write("\r\x1b[K")
+            self._stream.write(WIPE)
             self._stream.flush()
 
     def _draw(self, elapsed: float) -> None:

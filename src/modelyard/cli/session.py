@@ -198,7 +198,11 @@ class Session:
         return without_credentials(self.location or "")
 
     def note(self, text: str) -> None:
-        """A warning on standard error."""
+        """A warning on standard error, in the place of a bar that may stand there; it is drawn again below."""
+        from modelyard.cli.progress import WIPE
+
+        if self._bars_since is not None and not self.quiet:  # only a terminal has bars
+            click.echo(WIPE, err=True, nl=False, color=True)
         if not self.quiet:
             click.echo(f"modelyard: {plain(text)}", err=True)
 
