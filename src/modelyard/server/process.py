@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
+from modelyard.server import memory
 from modelyard.server.connections import Connection
 from modelyard.server.plan import Plan
 
@@ -78,6 +79,8 @@ class Process(uvicorn.Server):
         """Ten times a second."""
         if counter % 10 == 0:
             self._look()
+        if counter % (10 * memory.EVERY) == 0:
+            memory.trim()
         return await super().on_tick(counter)
 
     def _look(self) -> None:

@@ -61,7 +61,10 @@ def serve(
         InvalidConfig: The plan is refused.
         StorageError: The address is taken, or the registry cannot be opened.
     """
+    from modelyard.server import memory
+
     plan.check()
+    memory.limit_arenas()
     settings, location = settle(settings, location)
     set_up_logs(settings, as_json=plan.json_logs)
     with bound(plan) as listening:

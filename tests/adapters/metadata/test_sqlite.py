@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,17 @@ def test_eight_threads_read_a_thousand_times_each(store: SqlMetadata) -> None:
         thread.join()
     assert wrong == [0] * 8
     assert 1 <= len(store._connections._idle) <= 8
+    store.close()
+
+
+def test_a_moment_with_many_readers_leaves_few_connections(store: SqlMetadata) -> None:
+    seed(store, a_model())
+    with ExitStack() as crowd:
+        for _ in range(30):
+            connection = crowd.enter_context(store._connections.reading())
+            assert connection.execute("SELECT count(*) FROM models").fetchone() == (1,)
+    assert len(store._connections._idle) == sqlite._MOST_IDLE
+    assert store.get(ModelKey("fraud")) == a_model()
     store.close()
 
 
