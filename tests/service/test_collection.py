@@ -159,6 +159,23 @@ def test_a_stray_registered_while_it_is_looked_at_stays(service, monkeypatch):
     assert service.has_blob(info.digest)
 
 
+def test_a_stray_registered_right_before_it_is_condemned_stays(service, monkeypatch):
+    """Whoever looks for strays saw no row; the row that is there a moment later is a version's, not the stray's."""
+    info = service.put_blob([WEIGHTS])
+    service.clock.set(info.modified_at)
+    real = collection._strays
+
+    def strays(inner, cutoff):
+        found = list(real(inner, cutoff))
+        make(service, WEIGHTS)
+        return iter(found)
+
+    monkeypatch.setattr(collection, "_strays", strays)
+    assert service.collect(NOW).blobs == ()
+    assert row(service, info.digest).state == "live"
+    assert b"".join(service.open_blob(info.digest)) == WEIGHTS
+
+
 def test_two_collectors_never_work_at_once(service):
     with service.blobs.collecting(), pytest.raises(Conflict):
         service.collect(NOW)

@@ -214,6 +214,8 @@ def _strays(service: LocalService, cutoff: datetime) -> Iterator[tuple[str, int]
 def _free_strays(service: LocalService, cutoff: datetime) -> Iterator[Blob]:
     for digest, size in _strays(service, cutoff):
         row = service.store.get(BlobKey(digest))
+        if row is not None and row.state != "deleted":  # a version that names them was committed just now
+            continue
         claim = row or Blob(digest=digest, size=size, touched_at=service.clock.now())
         if condemned := _step(service, claim, "deleting"):
             yield _remove(service, condemned)
