@@ -24,9 +24,8 @@ def limit_arenas() -> None:
 
     To be called before there are threads, since parts that exist stay.
     """
-    if (
-        hasattr(_HEAP, "malloc_trim") and "MALLOC_ARENA_MAX" not in os.environ
-    ):  # glibc: others have other options
+    # glibc alone has this function; in another library the option might mean something else.
+    if hasattr(_HEAP, "malloc_trim") and "MALLOC_ARENA_MAX" not in os.environ:
         _HEAP.mallopt(_M_ARENA_MAX, ARENAS)
 
 
