@@ -345,12 +345,17 @@ def _introduced(service: LocalService, place: str) -> LocalService:
     return service
 
 
+def holds_versions(root: Path) -> bool:
+    """Whether a registry's folder has manifests of versions, whatever its database says."""
+    return any(each.is_file() for each in (root / "manifests").rglob("*"))
+
+
 def _refuse_lost(store: MetadataStore, root: Path) -> None:
     """A folder with versions whose database knows of no registry is none that begins: to go on would bury the loss.
 
     The folder itself is looked at: to ask a store elsewhere begins threads, and a server has yet to fork.
     """
-    if not (root / DATABASE).is_file() or not any(each.is_file() for each in (root / "manifests").rglob("*")):
+    if not (root / DATABASE).is_file() or not holds_versions(root):
         return
     if store.get(RegistryKey()) is None:  # else somebody else began it this moment
         raise IntegrityError(

@@ -104,9 +104,9 @@ class Session:
             return not Path(url.removeprefix("sqlite:///")).exists()
         if folder is None or self.records_elsewhere() or (folder / DATABASE).exists():
             return False
-        return not any(
-            found.is_file() for found in (folder / "manifests").rglob("*")
-        )  # else its database was lost
+        from modelyard.wiring import holds_versions
+
+        return not holds_versions(folder)  # one that does has lost its database
 
     def records_elsewhere(self) -> bool:
         """Whether the settings keep the records of a folder's registry somewhere else."""
@@ -199,12 +199,13 @@ class Session:
 
     def note(self, text: str) -> None:
         """A warning on standard error, in the place of a bar that may stand there; it is drawn again below."""
-        from modelyard.cli.progress import WIPE
+        if self.quiet:
+            return
+        if self._bars_since is not None:  # only a terminal has bars
+            from modelyard.cli.progress import WIPE
 
-        if self._bars_since is not None and not self.quiet:  # only a terminal has bars
             click.echo(WIPE, err=True, nl=False, color=True)
-        if not self.quiet:
-            click.echo(f"modelyard: {plain(text)}", err=True)
+        click.echo(f"modelyard: {plain(text)}", err=True)
 
     def paint(self, text: str, style: str, *, err: bool = False) -> str:
         """``text`` in colour where the terminal and the reader want it."""

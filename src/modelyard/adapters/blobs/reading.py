@@ -78,9 +78,7 @@ class Pieces(Reading):
             return None
         try:
             return self._fill(buffer, _AT_ONCE)
-        except (
-            OSError
-        ):  # Not in memory, or a file system that cannot tell; a fault of the disk shows in ``fill``.
+        except OSError:  # not in memory, or nobody can tell; a fault of the disk shows in ``fill``
             return None
 
     def _fill(self, buffer: memoryview, flags: int) -> int:
