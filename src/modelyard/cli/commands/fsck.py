@@ -45,10 +45,10 @@ def command(session: Session, deep: bool, repair: bool) -> int:
 def _past_repair(session: Session, error: IntegrityError) -> IntegrityError:
     """What fsck could not get past. Such errors send people here; from here the way is back to a backup.
 
-    One that advises something better, such as a REINDEX or another token, stays as it is.
+    One that names that way itself, or something better, such as a REINDEX or another token, stays as it is.
     """
     found, *advice = _ADVICE.split(error.detail, maxsplit=1)
-    if advice and "restore" not in advice[0]:
+    if "modelyard restore" in error.detail or (advice and "restore" not in advice[0]):
         return error
     way = (
         "bring back a backup into a new folder: `modelyard restore BACKUP --registry NEW_FOLDER`"
